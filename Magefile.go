@@ -1,0 +1,47 @@
+//go:build mage
+
+// Weir's targets: go tool mage -l lists them, go tool mage -h TARGET explains one.
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirflow/weir/internal/devtool"
+)
+
+// Default is what go tool mage does without a target.
+var Default = Build
+
+// Build builds probe, CLI, plugin backend and, where Node is there, the plugin's front end.
+func Build(ctx context.Context) error {
+	if err := devtool.BuildProbe(ctx); err != nil {
+		return err
+	}
+	if !devtool.HaveNode() {
+		fmt.Println("  no Node here: the plugin's front end is not built (Node 20 or later builds it)")
+		return devtool.BuildPlugin(ctx)
+	}
+	if err := devtool.BuildFrontEnd(ctx); err != nil {
+		return err
+	}
+	return devtool.BuildPlugin(ctx)
+}
+
+// Demo builds everything and runs a fleet of three probes with traffic; it prints two answers and serves the explorer.
+// With --once it ends after the answers.
+func Demo(ctx context.Context, once *bool) error {
+	return devtool.Demo(ctx, once != nil && *once)
+}
+
+// Test runs all tests: unit, race, fuzz seeds, capture in network namespaces, front end, browser end-to-end.
+func Test(ctx context.Context) error { return devtool.Test(ctx) }
+
+// Soak runs the long tests: fuzzing, crash loops, corruption sweeps.
+func Soak(ctx context.Context) error { return devtool.Soak(ctx) }
+
+// Bench prints the figures that are bounded: ns/packet, ns/row, bytes/row, the probe at rest.
+func Bench(ctx context.Context) error { return devtool.Bench(ctx) }
+
+// Lint runs golangci-lint, the front end's lint and its type check.
+func Lint(ctx context.Context) error { return devtool.Lint(ctx) }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/pkg/version"
+	"github.com/weirflow/weir/probe/agent"
+	"github.com/weirflow/weir/probe/config"
+)
+
+func runCommand(stderr io.Writer) *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "capture and answer queries until SIGTERM",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), cfg, stderr)
+		},
+	}
+	c.Flags().StringVar(&path, "config", config.DefaultPath, "configuration `FILE`")
+	return c
+}
+
+// memoryTarget makes the collector give memory back before a small host feels it: a probe at rest holds a few MiB.
+const memoryTarget = 50
+
+func run(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(memoryTarget)
+	}
+	logger := cfg.Logger(stderr)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry})
+	if err != nil {
+		return err
+	}
+	err = serveAndCapture(ctx, cfg, a, registry, logger)
+	if closed := a.Close(); err == nil && closed != nil {
+		return fmt.Errorf("close the store: %w", closed)
+	}
+	return err
+}
+
+// serveAndCapture ends when ctx does or when either half fails; the other half is then ended, too. Capture is first to
+// bring home what it saw, whatever requests are still running.
+func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger) error {
+	server, err := serve.New(cfg.API, serve.Deps{
+		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String()},
+		Extra: a.Routes(), Registerer: registry, Gatherer: registry,
+	})
+	if err != nil {
+		return err
+	}
+	if err := server.Listen(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 2)
+	go func() { done <- half(cancel, server.Run(ctx)) }()
+	go func() { done <- half(cancel, a.Run(ctx)) }()
+	return errors.Join(<-done, <-done)
+}
+
+// half ends the other half if this one failed.
+func half(cancel context.CancelCauseFunc, err error) error {
+	if err != nil {
+		cancel(err)
+	}
+	return err
+}

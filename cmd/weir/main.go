@@ -1,0 +1,80 @@
+// Command weir asks a local store, a probe or a fleet what was measured. It is wiring only: each verb has a file,
+// the work is done by pkg/ and probe/.
+//
+// Standard output carries the result and nothing else. Errors stand on standard error as "weir: …", what to do about
+// them as "hint: …". The exit code is 0 for an answer, also an empty one; 1 for an error while answering; 2 for a
+// question that cannot be asked, such as an unknown flag or an invalid condition.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/pkg/version"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := standard().run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// app is the surroundings of the program.
+type app struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+	socket         string // of the probe on this machine
+	directory      string // of its store
+}
+
+// standard are the surroundings of a real run.
+func standard() *app {
+	return &app{
+		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
+		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
+	}
+}
+
+// run runs one command line and returns the exit code.
+func (a *app) run(ctx context.Context, arguments []string) int {
+	root := a.rootCommand()
+	root.SetArgs(arguments)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return a.report(err)
+	}
+	return 0
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weir",
+		Short: "Ask who talked to whom, when and how much",
+		Long: `Ask who talked to whom, when and how much: a local store, a probe, or several of them.
+
+Exit code: 0 for an answer, also an empty one; 1 for an error while answering; 2 for a
+question that cannot be asked.`,
+		Version:           version.String(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Args:              knownVerb,
+		RunE: func(*cobra.Command, []string) error {
+			return usage("no command is given", "weir help lists the commands")
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetVersionTemplate("weir {{.Version}}\n")
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(a.queryCommand(), a.statusCommand(), a.versionCommand())
+	return root
+}

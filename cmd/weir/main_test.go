@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts compare with")
+
+// now is the time of all scripts.
+var now = time.Date(2026, 11, 21, 5, 22, 0, 0, time.UTC)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"weir": func() {
+			a := standard()
+			a.now = func() time.Time { return now }
+			a.socket, a.directory = os.Getenv("SOCKET"), os.Getenv("STORE")
+			os.Exit(a.run(context.Background(), os.Args[1:]))
+		},
+	})
+}
+
+// TestScripts runs testdata/*.txt, which document the command line by example. Beside testscript's own commands
+// there are
+//
+//	mkstore DIR                      makes a store of four intervals and two interfaces
+//	hostile DIR                      adds an interface with a name that means harm
+//	probe VARIABLE DIR [TOKEN]       serves the store over HTTP, with a current interval, and sets the variable to the address
+//	probe unix:PATH DIR              the same on a socket
+//	stub VARIABLE PATH=FILE...       serves files
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SOCKET", filepath.Join(e.WorkDir, "probe.sock"))
+			e.Setenv("HOSTILE", "sip\x1b[31m\u202e")
+			e.Setenv("STORE", filepath.Join(e.WorkDir, "default"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"mkstore": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(makeStore(ts.MkAbs(args[0]))) },
+			"hostile": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(appendTo(ts.MkAbs(args[0]), hostileName, 1, rows()[:1]))
+			},
+			"probe": startProbe,
+			"stub":  startStub,
+		},
+	})
+}
+
+// hostileName would start a formula in a spreadsheet and write to a terminal.
+const hostileName = "=cmd|'/C x'\x1b[31m"
+
+func record(source, destination string, port uint16, protocol flow.Protocol, c flow.Counters) flow.Record {
+	s, family := flow.AddressFrom(netip.MustParseAddr(source))
+	d, _ := flow.AddressFrom(netip.MustParseAddr(destination))
+	return flow.Record{Key: flow.Key{Source: s, Destination: d, DestinationPort: port, Protocol: protocol, Family: family}, Counters: c}
+}
+
+// rows are what happens in every interval.
+func rows() []flow.Record {
+	return []flow.Record{
+		record("10.0.0.1", "10.0.0.2", 443, flow.TCP, flow.Counters{BytesReceived: 1 << 20, BytesSent: 5 << 20, PacketsReceived: 1000, PacketsSent: 4000}),
+		record("10.0.0.1", "10.0.0.3", 53, flow.UDP, flow.Counters{BytesReceived: 800, BytesSent: 1600, PacketsReceived: 10, PacketsSent: 10}),
+		record("fd77::1", "fd77::2", 128<<8, flow.ICMPv6, flow.Counters{BytesReceived: 118, BytesSent: 118, PacketsReceived: 1, PacketsSent: 1}),
+	}
+}
+
+func makeStore(path string) error {
+	if err := appendTo(path, "eth0", 4, rows()); err != nil {
+		return err
+	}
+	return appendTo(path, "eth1", 4, []flow.Record{
+		record("192.168.77.1", "192.168.77.2", 22, flow.TCP, flow.Counters{BytesReceived: 3000, PacketsReceived: 20}),
+	})
+}
+
+// appendTo writes count intervals, of which the last ends at 05:20.
+func appendTo(path, iface string, count int, records []flow.Record) error {
+	s, err := store.Open(store.Config{Path: path}, store.Deps{})
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // appended blocks are durable already
+	for i := range count {
+		end := now.Add(-2*time.Minute - time.Duration(count-1-i)*5*time.Minute).Unix()
+		if err := s.Append(context.Background(), iface, interval(end, 5*time.Minute, uint64(i+1)), records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func interval(end int64, length time.Duration, sequence uint64) flow.Interval {
+	return flow.Interval{End: end, Duration: length, Boot: [16]byte{1}, Sequence: sequence,
+		Accounting: flow.Accounting{Received: 5030, Metered: 5022, Issues: [flow.IssueCount]uint64{flow.IssueNotIP: 8}}}
+}
+
+// current is the interval that is being counted on eth0.
+type current struct{}
+
+func (current) Interfaces(context.Context) ([]string, error) { return []string{"eth0"}, nil }
+
+func (current) Coverage(context.Context, string) (int64, int64, error) { return 0, 0, nil }
+
+func (current) Scan(_ context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
+	end := now.Add(3 * time.Minute).Unix()
+	if iface != "eth0" || end < first || end > last {
+		return query.ScanStats{}, nil
+	}
+	return query.ScanStats{}, visit(interval(end, 2*time.Minute, 5), []flow.Record{
+		record("10.0.0.9", "10.0.0.2", 443, flow.TCP, flow.Counters{BytesReceived: 64 << 20, PacketsReceived: 50000}),
+	})
+}
+
+// startProbe serves what a probe serves, as far as the command line asks for it.
+func startProbe(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := store.Open(store.Config{Path: ts.MkAbs(args[1]), ReadOnly: true}, store.Deps{})
+	ts.Check(err)
+	name := strings.ToLower(args[0])
+	if strings.HasPrefix(name, "unix:") {
+		name = "local"
+	}
+	engine, err := query.New(query.DefaultConfig(), query.Deps{Stored: query.Stored(s), Live: current{}, Host: name, HostID: s.HostID(),
+		Now: func() time.Time { return now }})
+	ts.Check(err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/info", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"name":"weir-probe","version":"1.2.3"}`)
+	})
+	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
+	handler := http.Handler(mux)
+	if len(args) > 2 {
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+args[2] {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			mux.ServeHTTP(w, r)
+		})
+	}
+	server := httptest.NewUnstartedServer(handler)
+	if path, ok := strings.CutPrefix(args[0], "unix:"); ok {
+		server.Listener.Close()
+		server.Listener, err = net.Listen("unix", ts.MkAbs(path))
+		ts.Check(err)
+	}
+	server.Start()
+	ts.Defer(func() { server.Close(); s.Close() }) //nolint:errcheck // it was only read
+	ts.Setenv(args[0], server.URL)
+}
+
+func answer(w http.ResponseWriter, r *http.Request, engine *query.Engine) {
+	request, err := wire.DecodeRequest(r.Body, wire.DefaultBodyLimit)
+	var q *wire.Query
+	if err == nil {
+		q, err = request.Prepare(now)
+	}
+	if err != nil {
+		w.Header().Set("Content-Type", wire.ProblemType)
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		json.NewEncoder(w).Encode(err) //nolint:errcheck // the script sees what is missing
+		return
+	}
+	result, err := engine.Query(r.Context(), q)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	result.WriteJSON(w) //nolint:errcheck // the script sees what is missing
+}
+
+// startStub serves files under paths, whatever the method.
+func startStub(ts *testscript.TestScript, _ bool, args []string) {
+	mux := http.NewServeMux()
+	for _, pair := range args[1:] {
+		path, file, _ := strings.Cut(pair, "=")
+		text := ts.ReadFile(file)
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			if text == "" {
+				w.WriteHeader(http.StatusNoContent)
+			}
+			fmt.Fprint(w, text)
+		})
+	}
+	server := httptest.NewServer(mux)
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/queryargs"
+	"github.com/weirflow/weir/pkg/render"
+	"github.com/weirflow/weir/pkg/version"
+	"github.com/weirflow/weir/pkg/wire"
+)
+
+// formats are the formats of a result.
+var formats = []string{"txt", "json", "csv"}
+
+// queryVerb is one run of weir query.
+type queryVerb struct {
+	app        *app
+	flags      queryargs.Flags
+	connection connection
+	format     string
+}
+
+func (a *app) queryCommand() *cobra.Command {
+	v := &queryVerb{app: a}
+	command := &cobra.Command{
+		Use:   "query [-d DIR | --server ADDR]... -i IFACES [flags] ATTRIBUTES",
+		Short: "Show flows, grouped by attributes",
+		Long:  queryHelp(),
+		Example: `  weir query -i any -f -1h talk_conv
+  weir query -i eth0 -c "dport in (22, 3389) and not sip = 10.0.0.0/8" sip,dip,dport,proto
+  weir query --server https://probe-a:8145 --server https://probe-b:8145 -i any --merge -n 10 sip
+  weir query -d /var/lib/weir -i eth0 -f -7d --resolution 1h -e csv time,proto`,
+		Args: oneAttributeList,
+		RunE: func(command *cobra.Command, arguments []string) error { return v.run(command.Context(), arguments[0]) },
+	}
+	v.flags.Register(command.Flags())
+	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT` of the result: txt, json or csv")
+	v.connection.register(command.Flags())
+	return command
+}
+
+func queryHelp() string {
+	var attributes, shorthands []string
+	for _, f := range flow.Fields() {
+		if f.Query {
+			attributes = append(attributes, f.Name)
+		}
+	}
+	for _, s := range flow.Shorthands() {
+		shorthands = append(shorthands, s.Name)
+	}
+	return fmt.Sprintf(`Show the flows that match, summed up by the attributes named, the largest first.
+
+ATTRIBUTES is a list of %s;
+%s stand for several of them.
+
+Without -d and --server the probe of this machine is asked, over its socket; where none runs, its store
+is read, which holds closed intervals only. goQuery's long names of the flags are understood too.`,
+		strings.Join(attributes, ","), strings.Join(shorthands, ", "))
+}
+
+func oneAttributeList(_ *cobra.Command, arguments []string) error {
+	switch len(arguments) {
+	case 0:
+		return usage("no attributes are named", "say what to group by, such as: weir query -i any sip,dip,dport,proto")
+	case 1:
+		return nil
+	}
+	return usage(fmt.Sprintf("%d arguments, but one list of attributes is expected", len(arguments)),
+		"separate attributes by commas, and put conditions in quotes behind -c")
+}
+
+func (v *queryVerb) run(ctx context.Context, attributes string) error {
+	if !slices.Contains(formats, v.format) {
+		text := fmt.Sprintf("--format: unknown format %q: expected txt, json or csv", v.format)
+		if nearest, ok := flow.Nearest(strings.ToLower(v.format), formats); ok {
+			text += fmt.Sprintf("; did you mean %q?", nearest)
+		}
+		return usage(text, "")
+	}
+	if v.flags.Directory != "" && len(v.flags.Servers) > 0 {
+		return usage("-d and --server exclude each other: a store is read here, a server is asked", "")
+	}
+	return v.answer(ctx, attributes)
+}
+
+// answer chooses where to ask: what is named, else the probe of this machine, else its store.
+func (v *queryVerb) answer(ctx context.Context, attributes string) error {
+	switch socket, ok := v.app.localSocket(); {
+	case v.flags.Directory != "":
+		return v.local(ctx, attributes, v.flags.Directory)
+	case len(v.flags.Servers) > 0:
+		return v.remote(ctx, attributes, v.flags.Servers)
+	case ok:
+		err := v.remote(ctx, attributes, []string{socket})
+		if !unreachable(err) || !isStore(v.app.directory) {
+			return err
+		}
+		v.app.note("no probe answers at %s, so that its store is read", socket)
+	case !isStore(v.app.directory):
+		return failure(fmt.Errorf("nothing to ask: there is neither a probe's socket at %s nor a store in %s", v.app.socket, v.app.directory),
+			"start weir-probe, or name a store with -d DIR or a server with --server ADDR")
+	}
+	return v.local(ctx, attributes, v.app.directory)
+}
+
+// prepare makes the request of the command line and checks it. Names in the condition become addresses here, once.
+func (v *queryVerb) prepare(ctx context.Context, attributes string, remote bool) (*wire.Query, error) {
+	request, err := v.flags.Request(attributes, remote)
+	if err != nil {
+		return nil, usage(err.Error(), "")
+	}
+	if strings.TrimSpace(request.Ifaces) == "" {
+		return nil, usage("no interface is named", "add -i any, or some of them: -i eth0,eth1")
+	}
+	if !remote && strings.TrimSpace(request.Last) == "" {
+		request.Last = "now" // a server has its own clock, a store is read by ours
+	}
+	q, err := request.PrepareResolving(ctx, v.app.now(), lookup)
+	var problem *wire.Problem
+	if errors.As(err, &problem) {
+		return nil, &invalid{request: request, problem: problem}
+	}
+	return q, err
+}
+
+func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+}
+
+// fixed is the query as it is sent to servers: with times that mean the same whatever their clocks and zones, and
+// with bins of one length. A span without end stays without, so that each server adds what it has by now.
+func (v *queryVerb) fixed(q *wire.Query) (*wire.Query, error) {
+	request := *q.Request
+	request.First = strconv.FormatInt(q.First, 10)
+	if last := strings.TrimSpace(request.Last); last == "now" {
+		request.Last = ""
+	} else if last != "" {
+		request.Last = strconv.FormatInt(q.Last, 10)
+	}
+	if q.Resolution > 0 {
+		request.TimeResolution = q.Resolution.String()
+	}
+	request.Caller = "weir/" + version.String()
+	return request.Prepare(v.app.now())
+}
+
+// show writes the result, and what it lacks where the format has no place for it.
+func (v *queryVerb) show(q *wire.Query, r *wire.Result, remote bool) error {
+	view := render.View{Query: q, Hosts: remote, Zone: v.app.now().Location()}
+	var err error
+	switch v.format {
+	case "json":
+		err = render.JSON(v.app.stdout, r)
+	case "csv":
+		view.Hosts = len(v.flags.Servers) > 1 || q.Request.QueryHosts != ""
+		err = view.CSV(v.app.stdout, r)
+	default:
+		err = view.Text(v.app.stdout, r)
+	}
+	if err != nil {
+		return failure(fmt.Errorf("write the result: %w", err), "")
+	}
+	if v.format != "txt" {
+		for _, warning := range render.Warnings(r) {
+			v.app.note("%s", warning)
+		}
+	}
+	if v.format == "csv" && len(r.Rows) == 0 && r.Status.Message != "" {
+		v.app.note("%s", r.Status.Message)
+	}
+	return outcome(r)
+}
+
+// outcome is an error where nobody answered: the figures then say nothing about the flows.
+func outcome(r *wire.Result) error {
+	failed := 0
+	for _, s := range r.HostsStatuses {
+		if render.Failed(s) {
+			failed++
+		}
+	}
+	switch {
+	case render.Failed(r.Status):
+		return failure(fmt.Errorf("no answer: %s", render.Line(r.Status.Message)), "")
+	case failed > 0 && failed == len(r.HostsStatuses):
+		return failure(fmt.Errorf("none of %d hosts answered", failed), "")
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
+)
+
+// local answers from a store on this machine.
+func (v *queryVerb) local(ctx context.Context, attributes, directory string) error {
+	if err := v.connection.check(false); err != nil {
+		return err
+	}
+	q, err := v.prepare(ctx, attributes, false)
+	if err != nil {
+		return err
+	}
+	switch {
+	case q.Live:
+		return usage("--live: a store holds closed intervals only", "ask the probe that writes it: --server unix:"+v.app.socket)
+	case q.Request.QueryHosts != "" || q.Request.QueryHostsResolverType != "":
+		return usage("--hosts: a store is about one host", "hosts are chosen at a gateway: --server ADDR")
+	}
+	if v.connection.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, v.connection.timeout)
+		defer cancel()
+	}
+	result, err := v.scan(ctx, q, directory)
+	if err != nil {
+		return err
+	}
+	if err := v.show(q, result, false); err != nil {
+		return err
+	}
+	if v.format == "txt" && q.Last >= v.app.now().Unix() { // only then a current interval belongs to the answer
+		v.app.note("closed intervals only; for the current one ask the probe: --server unix:%s", v.app.socket)
+	}
+	return nil
+}
+
+func (v *queryVerb) scan(ctx context.Context, q *wire.Query, directory string) (*wire.Result, error) {
+	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+v.app.directory)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, failure(err, "run as root or as a member of the store's group")
+	case err != nil:
+		return nil, err
+	}
+	defer s.Close() //nolint:errcheck // it was only read
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	engine, err := query.New(query.DefaultConfig(), query.Deps{
+		Stored: query.Stored(s), Host: host, HostID: s.HostID(), Now: v.app.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return engine.Query(ctx, q)
+}
+
+// isStore says that there is something to read, or not to be allowed to read.
+func isStore(directory string) bool {
+	_, err := os.Stat(filepath.Join(directory, "weir-store"))
+	return err == nil || errors.Is(err, fs.ErrPermission)
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/render"
+)
+
+// statusVerb is one run of weir status.
+type statusVerb struct {
+	app        *app
+	connection connection
+	server     string
+	format     string
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	v := &statusVerb{app: a}
+	command := &cobra.Command{
+		Use:   "status [--server ADDR] [flags] [IFACE...]",
+		Short: "Show what a probe captures",
+		Long: `Show what a probe captures: by interface the packets received, counted in flows and dropped since its
+start, flows in memory, and what is stored. Without --server the probe of this machine is asked.`,
+		RunE: func(command *cobra.Command, arguments []string) error { return v.run(command.Context(), arguments) },
+	}
+	command.Flags().StringVar(&v.server, "server", "", "ask the server at `ADDR`: host:8145, https://host:8145, unix:/path")
+	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT`: txt, or json as the server sends it")
+	v.connection.register(command.Flags())
+	return command
+}
+
+func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
+	if v.format != "txt" && v.format != "json" {
+		return usage(fmt.Sprintf("--format: unknown format %q: expected txt or json", v.format), "")
+	}
+	if err := v.connection.check(true); err != nil {
+		return err
+	}
+	if v.server == "" {
+		socket, ok := v.app.localSocket()
+		if !ok {
+			return failure(fmt.Errorf("no probe to ask: there is no socket at %s", v.app.socket),
+				"start weir-probe, or name a server with --server ADDR")
+		}
+		v.server = socket
+	}
+	server, err := v.app.dial(&v.connection, v.server)
+	if err != nil {
+		return err
+	}
+	defer server.Close() //nolint:errcheck // closes idle connections
+	raw, err := server.Status(ctx, interfaces...)
+	if err != nil {
+		return err
+	}
+	if len(raw) == 0 {
+		return failure(fmt.Errorf("%s: nothing is captured%s", server.Address(), on(interfaces)), "weir status lists the interfaces that are")
+	}
+	if v.format == "json" {
+		var line bytes.Buffer
+		if err := json.Compact(&line, raw); err != nil {
+			return failure(fmt.Errorf("%s: the status is no JSON: %w", server.Address(), err), "")
+		}
+		line.WriteByte('\n')
+		_, err := v.app.stdout.Write(line.Bytes())
+		return err
+	}
+	return v.text(ctx, server, raw)
+}
+
+func on(interfaces []string) string {
+	if len(interfaces) == 0 {
+		return ""
+	}
+	return " on " + strings.Join(interfaces, ", ")
+}
+
+// status is what is shown of GET /status: goProbe's members, and those that our probe adds.
+type status struct {
+	StartedAt     time.Time                  `json:"started_at"`
+	LastWriteout  time.Time                  `json:"last_writeout"`
+	Statuses      map[string]interfaceStatus `json:"statuses"`
+	Host          string                     `json:"host"`
+	StoreFailures uint64                     `json:"store_failures"`
+}
+
+type interfaceStatus struct {
+	StartedAt     time.Time `json:"started_at"`
+	Received      uint64    `json:"received_total"`
+	Processed     uint64    `json:"processed_total"`
+	Dropped       uint64    `json:"dropped_total"`
+	ParsingErrors []uint64  `json:"parsing_errors"` // goProbe: fragmented, invalid header, truncated
+
+	Capturing       *bool             `json:"capturing"` // nil: the server does not say
+	Reason          string            `json:"reason"`    // why not
+	Issues          map[string]uint64 `json:"issues"`    // packets in no flow, by reason
+	Flows           *uint64           `json:"flows"`
+	Folded          uint64            `json:"folded_total"`
+	Waiting         uint64            `json:"waiting_intervals"`
+	StoreError      string            `json:"store_error"`
+	CheckpointError string            `json:"checkpoint_error"`
+	First           time.Time         `json:"first"` // of what is stored
+	Last            time.Time         `json:"last"`
+}
+
+// issues is the number of packets that are in no flow.
+func (s *interfaceStatus) issues() (sum uint64) {
+	for _, n := range s.Issues {
+		sum += n
+	}
+	if s.Issues == nil {
+		for _, n := range s.ParsingErrors {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// text writes the status as a table, and below it what is wrong.
+func (v *statusVerb) text(ctx context.Context, server *client.Client, raw json.RawMessage) error {
+	var s status
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return failure(fmt.Errorf("%s: the status is not what the API says: %w", server.Address(), err), "is this the address of a probe?")
+	}
+	var out strings.Builder
+	out.WriteString(v.headline(ctx, server, &s))
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "iface\treceived\tprocessed\tdropped\tin no flow\tflows\tactive for\tstored\t\n")
+	var remarks []string
+	for _, name := range slices.Sorted(maps.Keys(s.Statuses)) {
+		i := s.Statuses[name]
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", render.Safe(name), render.Count(i.Received), render.Count(i.Processed),
+			render.Count(i.Dropped), render.Count(i.issues()), optional(i.Flows), v.since(i.StartedAt), v.stored(&i))
+		for _, remark := range i.remarks() {
+			remarks = append(remarks, fmt.Sprintf("%s: %s\n", render.Safe(name), remark))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(remarks) > 0 {
+		out.WriteString("\n" + strings.Join(remarks, ""))
+	}
+	_, err := v.app.stdout.Write([]byte(trimLines(out.String())))
+	return err
+}
+
+// headline says who answers, since when it runs and when it last wrote.
+func (v *statusVerb) headline(ctx context.Context, server *client.Client, s *status) string {
+	var b strings.Builder
+	if info, err := server.Info(ctx); err == nil {
+		fmt.Fprintf(&b, "%s %s", render.Line(info.Name), render.Line(info.Version))
+		if s.Host != "" {
+			fmt.Fprintf(&b, " on %s", render.Line(s.Host))
+		}
+		b.WriteString(" at ")
+	}
+	fmt.Fprintf(&b, "%s\n", server.Address())
+	if !s.StartedAt.IsZero() {
+		fmt.Fprintf(&b, "running since %s (%s)\n", v.clock(s.StartedAt), v.since(s.StartedAt))
+	}
+	if s.LastWriteout.IsZero() {
+		b.WriteString("nothing written yet\n")
+	} else {
+		fmt.Fprintf(&b, "last written  %s (%s ago)\n", v.clock(s.LastWriteout), v.since(s.LastWriteout))
+	}
+	if s.StoreFailures > 0 {
+		fmt.Fprintf(&b, "%s writes to the store failed\n", render.Count(s.StoreFailures))
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// remarks are what the table has no place for: what is wrong, and why packets are in no flow. Each is one line.
+func (s *interfaceStatus) remarks() (list []string) {
+	say := func(condition bool, format string, arguments ...any) {
+		if condition {
+			list = append(list, fmt.Sprintf(format, arguments...))
+		}
+	}
+	say(s.Capturing != nil && !*s.Capturing, "not captured now: %s", render.Line(orDash(s.Reason)))
+	say(s.StoreError != "", "the store does not take what was counted: %s", render.Line(s.StoreError))
+	say(s.Waiting > 1, "%d intervals wait to be written", s.Waiting)
+	say(s.CheckpointError != "", "no checkpoint: %s", render.Line(s.CheckpointError))
+	say(s.Folded > 0, "%s packets were folded together, because the table of flows was full", render.Count(s.Folded))
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(s.Issues)) {
+		if n := s.Issues[reason]; n > 0 {
+			reasons = append(reasons, fmt.Sprintf("%s %s", render.Count(n), strings.ReplaceAll(render.Line(reason), "_", " ")))
+		}
+	}
+	say(len(reasons) > 0, "packets in no flow: %s", strings.Join(reasons, ", "))
+	return list
+}
+
+func (v *statusVerb) stored(i *interfaceStatus) string {
+	if i.First.IsZero() || i.Last.IsZero() {
+		return "-"
+	}
+	return v.clock(i.First) + " to " + v.clock(i.Last)
+}
+
+func (v *statusVerb) clock(t time.Time) string {
+	return t.In(v.app.now().Location()).Format("2006-01-02 15:04:05")
+}
+
+func (v *statusVerb) since(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return render.Duration(max(v.app.now().Sub(t), 0).Truncate(time.Second))
+}
+
+func optional(n *uint64) string {
+	if n == nil {
+		return "-"
+	}
+	return render.Count(*n)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// trimLines removes the blanks that padding leaves at the ends of lines.
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,43 @@
+package frames
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// otherText stands in the dimensions of what the limit cut off.
+const otherText = "Other"
+
+// address is empty for rows without addresses (flows folded together when a table was full).
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func port(number uint16) string { return strconv.Itoa(int(number)) }
+
+// title is how a person would write a group: "10.0.0.1 → 10.0.0.2 443/tcp", and the rest as it comes. It is
+// empty where nothing is grouped by.
+func title(columns []flow.Field, texts []string) string {
+	var words []string
+	for i := 0; i < len(columns); i++ {
+		word := texts[i]
+		if i+1 < len(columns) {
+			switch columns[i].Name + " " + columns[i+1].Name {
+			case "sip dip":
+				word += " → " + texts[i+1]
+				i++
+			case "dport proto":
+				word += "/" + texts[i+1]
+				i++
+			}
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,190 @@
+package frames
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
+)
+
+const step = 5 * time.Minute
+
+// bins5 is an answer in bins of 5 minutes: the bin that ends at 12:15 is not covered, the last one for a minute
+// only; the second talker has traffic in one bin.
+func bins5() *wire.Result {
+	at := func(minutes int, row wire.Row) wire.Row {
+		row.Labels.Timestamp = after(minutes)
+		return row
+	}
+	first := func(c wire.Counters) wire.Row { return talk("10.0.0.1", "192.0.2.10", 443, flow.TCP, c) }
+	second := talk("10.0.0.2", "192.0.2.10", 53, flow.UDP, counters(3_000, 0, 30, 0))
+	return &wire.Result{
+		Status: wire.Status{Code: wire.CodeOK},
+		HostsStatuses: map[string]wire.Status{
+			"amsterdam": {Code: wire.CodeOK, State: wire.StateOK},
+			"berlin":    {Code: wire.CodeError, State: wire.StateError, Message: "connection refused"},
+		},
+		Summary: wire.Summary{
+			TimeFirst: noon, TimeLast: after(21),
+			Totals: counters(90_000, 45_000, 900, 450),
+			Hits:   wire.Hits{Displayed: 2, Total: 7},
+			Coverage: []wire.BinCoverage{
+				{Timestamp: after(5), Seconds: 300}, {Timestamp: after(10), Seconds: 300},
+				{Timestamp: after(20), Seconds: 300}, {Timestamp: after(25), Seconds: 60},
+			},
+			Other: &wire.Other{
+				Counters: counters(1_500, 750, 15, 5), Groups: 5,
+				Bins: []wire.OtherBin{{Timestamp: after(10), Counters: counters(1_500, 750, 15, 5)}},
+			},
+		},
+		Rows: []wire.Row{
+			at(5, first(counters(37_500, 15_000, 300, 150))),
+			at(10, first(counters(37_500, 22_500, 300, 200))),
+			at(10, second),
+			at(25, first(counters(7_500, 3_750, 90, 30))),
+		},
+	}
+}
+
+func TestSeriesGolden(t *testing.T) {
+	const command = "weir query --server http://amsterdam:8145 time,sip"
+	four := columns(t, "sip", "dip", "dport", "proto")
+	noOther := bins5()
+	noOther.Summary.Other = nil
+	total := bins5()
+	total.Summary.Other = nil
+	for i := range total.Rows {
+		total.Rows[i].Attributes = wire.Attributes{}
+		total.Rows[i].Labels.Host, total.Rows[i].Labels.Iface = "amsterdam", fmt.Sprint("eth", i) // not asked for
+	}
+	nothing := &wire.Result{HostsStatuses: map[string]wire.Status{"amsterdam": {Code: wire.CodeMissingData, State: wire.StateNoData}}}
+	for _, test := range []struct {
+		name   string
+		series Series
+		result *wire.Result
+	}{
+		{"series_mirrored", Series{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Rate: true, Step: step, Command: command}, bins5()},
+		{"series_packets_total", Series{Columns: four[:1], Direction: wire.DirectionIn, Value: Packets, Step: step, Command: command}, noOther},
+		{"series_everything", Series{Direction: wire.DirectionBoth, Value: Packets, Rate: true, Step: step, Command: command}, total},
+		{"series_empty", Series{Columns: four, Direction: wire.DirectionOut, Value: Bytes, Rate: true, Step: step, Command: command}, nothing},
+	} {
+		t.Run(test.name, func(t *testing.T) { golden(t, test.name, test.series.Frames(test.result)) })
+	}
+}
+
+// points lists a frame's values by minute after noon.
+func points(frame *data.Frame) map[int]any {
+	got := map[int]any{}
+	for i := range frame.Fields[0].Len() {
+		end := frame.Fields[0].At(i).(time.Time)
+		got[int(end.Sub(noon).Minutes())] = frame.Fields[1].At(i)
+	}
+	return got
+}
+
+func TestSeriesGapsAndZeros(t *testing.T) {
+	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(bins5())
+	want := []map[int]any{
+		{5: 1000.0, 10: 1000.0, 20: 0.0, 25: 1000.0}, // no traffic until 12:20: zero; nothing known until 12:15: no point
+		{5: 0.0, 10: 80.0, 20: 0.0, 25: 0.0},
+		{5: 0.0, 10: 40.0, 20: 0.0, 25: 0.0}, // the remainder
+	}
+	for i, frame := range list {
+		if diff := cmp.Diff(want[i], points(frame)); diff != "" {
+			t.Errorf("series %d %q (-want +got):\n%s", i, frame.Name, diff)
+		}
+		if got := frame.Fields[0].Config.Interval; got != 300_000 {
+			t.Errorf("series %d: interval of the time field = %v ms, want 300000", i, got)
+		}
+	}
+}
+
+func TestSeriesWithoutReportedCoverage(t *testing.T) {
+	result := bins5()
+	result.Summary.Coverage = nil
+	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(result)
+	want := map[int]any{5: 1000.0, 10: 1000.0, 25: 1000.0} // bins with a row; the last one ends with the span, after a minute
+	if diff := cmp.Diff(want, points(list[0])); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
+}
+
+func TestSeriesIdentity(t *testing.T) {
+	for _, direction := range []wire.Direction{wire.DirectionBoth, wire.DirectionIn, wire.DirectionOut} {
+		list := Series{Columns: columns(t, "sip", "dport"), Direction: direction, Value: Bytes, Rate: true, Step: step}.Frames(bins5())
+		seen := map[string]bool{}
+		for _, frame := range list {
+			value := frame.Fields[1]
+			id := value.Labels.String()
+			if seen[id] {
+				t.Errorf("%s: labels %s twice, alert rules refuse that", direction, id)
+			}
+			seen[id] = true
+			if value.Config.DisplayNameFromDS == "" {
+				t.Errorf("%s: series %s has no name", direction, id)
+			}
+			mirrored := value.Config.Custom["transform"] == "negative-Y"
+			if want := direction == wire.DirectionBoth && value.Labels["direction"] == "out"; mirrored != want {
+				t.Errorf("%s: series %s mirrored = %t, want %t", direction, id, mirrored, want)
+			}
+		}
+	}
+}
+
+func TestSeriesLargestFirst(t *testing.T) {
+	result := bins5()
+	result.Rows[2].Counters = counters(1_000_000, 0, 0, 0)
+	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Step: step}.Frames(result)
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	if diff := cmp.Diff([]string{"10.0.0.2", "10.0.0.1", "Other"}, names); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestOverlapIsNeverEmpty(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		summary wire.Summary
+		want    float64
+	}{
+		{"no span", wire.Summary{}, 300},
+		{"starts within", wire.Summary{TimeFirst: after(4)}, 60},
+		{"ends within", wire.Summary{TimeFirst: noon, TimeLast: after(1)}, 60},
+		{"elsewhere", wire.Summary{TimeFirst: after(100), TimeLast: after(200)}, 300},
+	} {
+		if got := overlap(after(5), step, &test.summary); got != test.want {
+			t.Errorf("%s: %v s, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func BenchmarkSeries(b *testing.B) {
+	result := &wire.Result{}
+	for bin := range 1000 {
+		for group := range 50 {
+			row := talk("10.0.0.1", "192.0.2.10", uint16(group), flow.TCP, counters(1000, 1000, 1, 1))
+			row.Labels.Timestamp = after(5 * bin)
+			result.Rows = append(result.Rows, row)
+		}
+	}
+	names := []flow.Field{}
+	for _, n := range []string{"sip", "dip", "dport", "proto"} {
+		f, _ := flow.LookupField(n)
+		names = append(names, f)
+	}
+	series := Series{Columns: names, Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := len(series.Frames(result)); got != 50 {
+			b.Fatalf("%d series", got)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/weirflow/weir/pkg/client"
+)
+
+func health(t *testing.T, d *DataSource) (result *backend.CheckHealthResult, verbose string) {
+	t.Helper()
+	result, err := d.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+	if err != nil {
+		t.Fatalf("a health check never fails: %v", err)
+	}
+	if strings.Contains(result.Message, "\n") {
+		t.Errorf("message of several lines: %q", result.Message)
+	}
+	var details struct{ Message, VerboseMessage string }
+	if len(result.JSONDetails) > 0 {
+		if err := json.Unmarshal(result.JSONDetails, &details); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return result, details.VerboseMessage
+}
+
+func TestHealthOfAllServers(t *testing.T) {
+	late := newFake("berlin")
+	late.catalog.Now = noon.Add(-42 * time.Second)
+	result, _ := health(t, sourceOf([]string{"amsterdam", "berlin"}, newFake("amsterdam"), late))
+	want := "2 servers answer: amsterdam, berlin; berlin: its clock is 42s behind this machine's"
+	if result.Status != backend.HealthStatusOk || result.Message != want {
+		t.Errorf("%s: %q, want %q", result.Status, result.Message, want)
+	}
+}
+
+// TestHealthNamesEachFault: the server, what is wrong, what helps; the worst come first in the list.
+func TestHealthNamesEachFault(t *testing.T) {
+	good := newFake("amsterdam")
+	for _, test := range []struct {
+		err           error
+		fault, remedy string
+	}{
+		{closed("b:8145"), "connection refused", "check that the probe runs"},
+		{&client.Error{Kind: client.KindTimeout, Text: "no answer within 5s"}, "no answer within 5s", "firewall"},
+		{&client.Error{Kind: client.KindTLS, Text: "certificate signed by unknown authority"}, "unknown authority", "CA certificate"},
+		{&client.Error{Kind: client.KindAuth, Text: "token refused"}, "token refused", "check the token"},
+		{&client.Error{Kind: client.KindUnreachable, Text: "no such host"}, "no such host", "host name"},
+		{&client.Error{Kind: client.KindProtocol, Text: "not JSON"}, "not JSON", "without a path"},
+		{&client.Error{Kind: client.KindServer, Text: "internal", Hint: "ask its\noperator"}, "internal", "ask its operator"},
+		{errors.New("something else"), "something else", ""},
+	} {
+		bad := newFake("berlin")
+		bad.err = test.err
+		result, verbose := health(t, sourceOf([]string{"amsterdam", "berlin"}, good, bad))
+		if result.Status != backend.HealthStatusError || !strings.HasPrefix(result.Message, "berlin: ") || !strings.Contains(result.Message, test.fault) {
+			t.Errorf("%v: %s %q", test.err, result.Status, result.Message)
+		}
+		lines := strings.Split(verbose, "\n")
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], "berlin: ") || !strings.Contains(lines[0], test.remedy) ||
+			lines[1] != "amsterdam: ok, weir-probe 1.2.3 on amsterdam, 2 interfaces, interval 5m0s" {
+			t.Errorf("%v: details\n%s", test.err, verbose)
+		}
+	}
+}
+
+// TestHealthOfBadSettings: the check says what the settings lack, and does not fail.
+func TestHealthOfBadSettings(t *testing.T) {
+	for settings, want := range map[string]string{
+		``: "no server is configured: add the URL of a probe or gateway",
+		`{"servers":[{"name":"a","url":"unix:/run/weir/probe.sock"}]}`: "a: URL \"unix:/run/weir/probe.sock\": sockets and files of this machine are not read",
+		`{"servers":[{"name":"a","url":"/etc/passwd"}]}`:               "sockets and files of this machine are not read",
+		`{"servers":[]}}`: "read the settings",
+		`{"servers":[{"name":"a","url":"https://a"}],"tlsAuthWithCACert":true}`: "a: the CA certificate is missing",
+	} {
+		instance, err := New(t.Context(), backend.DataSourceInstanceSettings{JSONData: []byte(settings)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, _ := health(t, instance.(*DataSource))
+		if result.Status != backend.HealthStatusError || !strings.Contains(result.Message, want) {
+			t.Errorf("%s: %s %q, want %q", settings, result.Status, result.Message, want)
+		}
+	}
+}

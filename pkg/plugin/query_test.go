@@ -1,0 +1,142 @@
+package plugin
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirflow/weir/internal/testenv"
+)
+
+// TestSavedQueries decodes the file that the front end's tests decode too.
+func TestSavedQueries(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(testenv.Root(), "src", "testdata", "query.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Description string
+		Query       json.RawMessage
+		Decoded     Query
+	}
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 5 {
+		t.Fatalf("only %d saved queries", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.Description, func(t *testing.T) {
+			got, err := DecodeQuery(c.Query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.Decoded, got); diff != "" {
+				t.Errorf("decoded (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecodeQueryRefuses(t *testing.T) {
+	for _, test := range []struct{ query, want string }{
+		{`{`, "read the saved query"},
+		{`{"limit": "many"}`, `member "limit" can't be a string`},
+		{`{"attributes": "sip"}`, `member "attributes" can't be a string`},
+		{`{"version": 2}`, "saved by a newer version"},
+		{`{"queryType": "graph"}`, `query type "graph": not one of table, timeseries`},
+		{`{"direction": "up"}`, `direction "up": not one of both, in, out`},
+		{`{"direction": "sum"}`, `direction "sum": not one of both, in, out`},
+		{`{"value": "flows"}`, `value "flows": not one of bytes, packets`},
+		{`{"unit": "bps"}`, `unit "bps": not one of rate, total`},
+		{`{"limit": -1}`, "limit -1: not within 1 to 100000"},
+		{`{"queryType": "timeseries", "limit": 1001}`, "limit 1001: not within 1 to 1000"},
+		{`{"attributes": []}`, "choose at least one"},
+		{`{"attributes": ["dprot"]}`, `"dprot" is not known; did you mean "dport"?`},
+		{`{"attributes": ["colour"]}`, `"colour" is not known; known are time, host`},
+		{`{"attributes": ["bytes_sent"]}`, `"bytes_sent" is not known`}, // a counter is no attribute
+		{`{"condition": "sip = $host"}`, "variable $host has no value here"},
+		{`{"condition": "sip = ${host:csv} & dport = 1"}`, "variable ${host:csv} has no value"},
+		{`{"interfaces": "[[iface]]"}`, "variable [[iface]] has no value"},
+		{`{"attributes": ["$attribute"]}`, "variable $attribute has no value"},
+		{`{"servers": ["$__all"]}`, "variable $__all has no value"},
+	} {
+		_, err := DecodeQuery([]byte(test.query))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want one with %q", test.query, err, test.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "Go ")) {
+			t.Errorf("%s: not for people: %q", test.query, err)
+		}
+	}
+}
+
+func TestRegularExpressionsAreNoVariables(t *testing.T) {
+	for _, ifaces := range []string{"/^eth[0-9]+$/", "/(lan|wan)$|^lo$/", "/a{2}$/"} {
+		if _, err := DecodeQuery([]byte(`{"interfaces": "` + ifaces + `"}`)); err != nil {
+			t.Errorf("interfaces %s: %v", ifaces, err)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	for _, test := range []struct {
+		queryType  string
+		attributes []string
+		want       string
+	}{
+		{typeTable, []string{"sip", "dip"}, "sip dip"},
+		{typeTable, []string{"src", " DST ", "port", "protocol"}, "sip dip dport proto"},
+		{typeTable, []string{"talk_conv", "apps_port"}, "sip dip dport proto"},
+		{typeTable, []string{"sip", "talk_conv", "sip"}, "sip dip"},
+		{typeTable, []string{"raw"}, "time host hostid iface sip dip dport proto"},
+		{typeSeries, []string{"raw"}, "host hostid iface sip dip dport proto"},
+		{typeSeries, []string{"time"}, ""},
+	} {
+		q := Query{QueryType: test.queryType, Columns: test.attributes}
+		fields, err := q.Fields()
+		if err != nil {
+			t.Errorf("%v: %v", test.attributes, err)
+		}
+		var names []string
+		for _, f := range fields {
+			names = append(names, f.Name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%s %v: fields %q, want %q", test.queryType, test.attributes, got, test.want)
+		}
+	}
+}
+
+// FuzzDecodeQuery: whatever is saved decodes into a complete query or a one-line error, and what was decoded is
+// decoded to itself.
+func FuzzDecodeQuery(f *testing.F) {
+	f.Add([]byte(`{"refId":"A","queryType":"table","attributes":["sip"],"limit":5}`))
+	f.Add([]byte(`{"queryType":"timeseries","attributes":[],"direction":"in","value":"packets","unit":"total","other":true}`))
+	f.Add([]byte(`{"condition":"$x","servers":[null]}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		q, err := DecodeQuery(raw)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q2, err := DecodeQuery(again)
+		if err != nil {
+			t.Fatalf("%s is refused: %v", again, err)
+		}
+		if diff := cmp.Diff(q, q2); diff != "" {
+			t.Errorf("decoded again (-first +second):\n%s", diff)
+		}
+		if q.Limit < 1 || q.Limit > maximumRows {
+			t.Errorf("limit %d", q.Limit)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package plugin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/weirflow/weir/pkg/client"
+)
+
+func load(jsonData string, secrets map[string]string) Settings {
+	return LoadSettings(backend.DataSourceInstanceSettings{JSONData: []byte(jsonData), DecryptedSecureJSONData: secrets})
+}
+
+func TestLoadSettings(t *testing.T) {
+	got := load(`{
+		"servers": [{"name": " amsterdam ", "url": "https://probe.example:8145/"}, {"name": "", "url": "http://10.0.0.9:8145"}],
+		"timeoutSeconds": 2.5, "tlsAuth": true, "tlsAuthWithCACert": true, "tlsSkipVerify": true, "serverName": "probe"
+	}`, map[string]string{"token": " secret\n", "tlsCACert": "CA", "tlsClientCert": "CERT", "tlsClientKey": "KEY"})
+	want := Settings{
+		Servers: []Server{{Name: "amsterdam", URL: "https://probe.example:8145"}, {Name: "10.0.0.9:8145", URL: "http://10.0.0.9:8145"}},
+		Timeout: 2500 * time.Millisecond, Token: "secret",
+		TLS: client.TLS{CA: "CA", Certificate: "CERT", Key: "KEY", ServerName: "probe", SkipVerify: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+func TestSecretsAreUsedOnlyWhereSwitchedOn(t *testing.T) {
+	got := load(`{"servers": [{"name": "a", "url": "https://a"}]}`, map[string]string{"tlsCACert": "CA", "tlsClientCert": "C", "tlsClientKey": "K"})
+	if diff := cmp.Diff(client.TLS{}, got.TLS); diff != "" {
+		t.Errorf("TLS (-want +got):\n%s", diff)
+	}
+}
+
+// TestBadSettingsAreExplained: bad settings leave what is good of them usable.
+func TestBadSettingsAreExplained(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		jsonData string
+		problem  string            // that belongs to no server
+		servers  map[string]string // name to problem, "" for none
+	}{
+		{"nothing", ``, "no server is configured", nil},
+		{"an empty object", `{}`, "no server is configured", nil},
+		{"an empty row", `{"servers": [{"name": "a", "url": "http://a:1"}, {"name": " ", "url": ""}]}`, "", map[string]string{"a": ""}},
+		{"nothing but an empty row", `{"servers": [{}]}`, "no server is configured", nil},
+		{"not JSON", `{"servers"`, "read the settings", nil},
+		{"a wrong type", `{"servers": [{"name": "a", "url": "http://a:1"}], "timeoutSeconds": "soon"}`,
+			`member "timeoutSeconds" can't be a string`, map[string]string{"a": ""}},
+		{"timeout too long", `{"servers": [{"name": "a", "url": "http://a:1"}], "timeoutSeconds": 3600}`,
+			"timeout of 3600 s: not within 1 to 300 s; using 20 s", map[string]string{"a": ""}},
+		{"negative timeout", `{"servers": [{"name": "a", "url": "http://a:1"}], "timeoutSeconds": -1}`,
+			"timeout of -1 s", map[string]string{"a": ""}},
+		{"one bad server of two", `{"servers": [{"name": "a", "url": "http://a:1"}, {"name": "b", "url": ""}]}`,
+			"", map[string]string{"a": "", "b": "the URL is missing"}},
+		{"the same name twice", `{"servers": [{"name": "a", "url": "http://a:1"}, {"name": "a", "url": "http://b:1"}]}`,
+			"", map[string]string{"a": "", "a (entry 2)": "another server has the same name"}},
+		{"the CA is switched on without one", `{"servers": [{"name": "a", "url": "https://a"}, {"name": "b", "url": "http://b:1"}], "tlsAuthWithCACert": true}`,
+			"", map[string]string{"a": "the CA certificate is missing", "b": ""}},
+		{"the client certificate is switched on without one", `{"servers": [{"name": "a", "url": "HTTPS://a"}], "tlsAuth": true}`,
+			"", map[string]string{"a": "the client certificate or its key is missing"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := load(test.jsonData, nil)
+			switch {
+			case test.problem == "" && len(got.Problems) > 0:
+				t.Errorf("problems %v, want none", got.Problems)
+			case test.problem != "" && (len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Error(), test.problem)):
+				t.Errorf("problems %v, want one with %q", got.Problems, test.problem)
+			}
+			if len(got.Servers) != len(test.servers) {
+				t.Errorf("servers %v, want %v", got.Servers, test.servers)
+			}
+			for _, s := range got.Servers {
+				want, known := test.servers[s.Name]
+				if !known || (want == "") != (s.Problem == nil) || s.Problem != nil && !strings.Contains(s.Problem.Error(), want) {
+					t.Errorf("server %q: problem %v, want %q", s.Name, s.Problem, want)
+				}
+			}
+			if got.Timeout <= 0 {
+				t.Errorf("timeout %s", got.Timeout)
+			}
+		})
+	}
+}
+
+// TestURLsThatTouchThisMachineAreRefused: no unix socket, no file, by whatever spelling.
+func TestURLsThatTouchThisMachineAreRefused(t *testing.T) {
+	for _, url := range []string{
+		"unix:/run/weir/probe.sock", "unix:///run/weir/probe.sock", "UNIX:/run/x", "file:///etc/passwd", "FILE:/etc/passwd",
+		"/run/weir/probe.sock", "./probe.sock", "../probe.sock", "~/probe.sock", "@abstract",
+		"http+unix://%2Frun%2Fprobe.sock", "ftp://a", "a:8145", "localhost", "http://", "http:///x", "http://a b", "http://u:p@a:1",
+		"http://a?x=1", "http://a#x", "\x00",
+	} {
+		if _, err := checkURL(url); err == nil {
+			t.Errorf("%q is accepted", url)
+		} else if strings.Contains(err.Error(), "u:p") {
+			t.Errorf("%q: the error repeats the password: %v", url, err)
+		}
+	}
+	for _, url := range []string{"http://a", "https://a.example:8145", "http://[::1]:8145", "HTTP://A:1", "https://gw.example/weir"} {
+		if _, err := checkURL(url); err != nil {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestPasswordsInURLsAreNotShown(t *testing.T) {
+	for _, url := range []string{"http://u:hidden@a:1", "unix://u:hidden@x", "http://u:hidden@[", "u:hidden@a"} {
+		s := load(`{"servers": [{"name": "a", "url": "`+url+`"}]}`, nil).Servers[0]
+		if s.Problem == nil || strings.Contains(s.URL+s.Problem.Error(), "hidden") {
+			t.Errorf("%s: shown as %q with problem %v", url, s.URL, s.Problem)
+		}
+	}
+}
+
+func FuzzLoadSettings(f *testing.F) {
+	f.Add([]byte(`{"servers":[{"name":"a","url":"http://a:1"},{"name":"a","url":"http://a:1"},{"name":"a (entry 2)"}]}`))
+	f.Add([]byte(`{"servers":[{}],"timeoutSeconds":1e300}`))
+	f.Fuzz(func(t *testing.T, jsonData []byte) {
+		settings := LoadSettings(backend.DataSourceInstanceSettings{JSONData: jsonData})
+		seen := map[string]bool{}
+		for _, s := range settings.Servers {
+			if s.Name == "" || seen[s.Name] {
+				t.Errorf("server name %q is empty or not its own", s.Name)
+			}
+			seen[s.Name] = true
+		}
+		if settings.Timeout <= 0 || settings.Timeout > maximumTimeoutSeconds*time.Second {
+			t.Errorf("timeout %s", settings.Timeout)
+		}
+		if len(settings.Servers) == 0 && len(settings.Problems) == 0 {
+			t.Error("nothing to ask, and nobody is told why")
+		}
+	})
+}

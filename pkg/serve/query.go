@@ -1,0 +1,229 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/weirflow/weir/pkg/wire"
+)
+
+// contract lists the routes every server has.
+func (s *Server) contract() []Route {
+	status := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, map[string]string{"status": text})
+		})
+	}
+	routes := []Route{
+		{"GET /-/health", RoleNone, status("healthy")},
+		{"GET /-/ready", RoleQuery, status("ready")},
+		{"GET /-/info", RoleQuery, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.deps.Info) })},
+		{"POST /_query", RoleQuery, gzhttp.GzipHandler(http.HandlerFunc(s.query))},
+		{"POST /_query/sse", RoleQuery, http.HandlerFunc(s.stream)},
+		{"POST /_query/validate", RoleQuery, http.HandlerFunc(s.validate)},
+		{"GET /_query/validate", RoleQuery, http.HandlerFunc(s.validateParameters)},
+		{"GET /_catalog", RoleQuery, gzhttp.GzipHandler(http.HandlerFunc(s.catalog))},
+	}
+	if s.deps.Gatherer != nil {
+		routes = append(routes, Route{"GET /metrics", RoleQuery, promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{})})
+	}
+	return routes
+}
+
+// query is POST /_query.
+func (s *Server) query(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, func(_ context.Context, _ *wire.Query) sink { return plain{w} })
+}
+
+// sink is how an answer reaches the caller.
+type sink interface {
+	progress() func(*wire.Result) // nil: no partial results
+	finish(*wire.Result) error
+	fail(*wire.Problem)
+}
+
+// plain is one JSON object.
+type plain struct{ w http.ResponseWriter }
+
+func (p plain) progress() func(*wire.Result) { return nil }
+func (p plain) fail(problem *wire.Problem)   { writeProblem(p.w, problem) }
+func (p plain) finish(result *wire.Result) error {
+	p.w.Header().Set("Content-Type", "application/json")
+	return result.WriteJSON(p.w)
+}
+
+// answer decodes, admits, asks and accounts. Faults found before the query runs are plain problems for every sink.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(context.Context, *wire.Query) sink) {
+	started := time.Now()
+	q, problem := s.decode(r)
+	if problem != nil {
+		s.audit(r, nil, nil, problem, started)
+		writeProblem(w, problem)
+		return
+	}
+	release, problem := s.admit(r.Context(), w)
+	if problem != nil {
+		s.audit(r, q, nil, problem, started)
+		writeProblem(w, problem)
+		return
+	}
+	defer release()
+	ctx, cancel := s.deadline(r.Context())
+	defer cancel()
+	out := open(ctx, q)
+	result, err := s.ask(ctx, q, out.progress())
+	if r.Context().Err() != nil && err != nil {
+		err = context.Canceled
+	}
+	if err != nil {
+		problem = s.problem(err, r)
+		s.audit(r, q, nil, problem, started)
+		out.fail(problem)
+		return
+	}
+	if err := out.finish(result); err != nil {
+		s.deps.Logger.Debug("answer not delivered", "error", err, "remote", r.RemoteAddr)
+	}
+	s.audit(r, q, result, nil, started)
+}
+
+// decode reads and checks the query of a request.
+func (s *Server) decode(r *http.Request) (*wire.Query, *wire.Problem) {
+	request, err := wire.DecodeRequest(r.Body, s.cfg.Limits.Body)
+	if err != nil {
+		return nil, asProblem(err)
+	}
+	return s.prepare(r.Context(), request)
+}
+
+func (s *Server) prepare(ctx context.Context, request *wire.Request) (*wire.Query, *wire.Problem) {
+	q, err := request.PrepareResolving(ctx, s.deps.Now(), s.deps.Lookup)
+	if err != nil {
+		return nil, asProblem(err)
+	}
+	return q, nil
+}
+
+func asProblem(err error) *wire.Problem {
+	var p *wire.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return internal()
+}
+
+func (s *Server) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.cfg.Limits.Timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, s.cfg.Limits.Timeout)
+}
+
+// ask asks the querier, within the limit on rows; where that one cuts, the result says so.
+func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {
+	asked, most := q.Limit, s.cfg.Limits.Rows
+	if most > 0 && asked > most {
+		limited := *q
+		limited.Limit = most
+		q = &limited
+	}
+	result, err := s.deps.Querier.Query(ctx, q, progress)
+	if err != nil {
+		return nil, err
+	}
+	if most > 0 && asked > most && result.Summary.Hits.Total > result.Summary.Hits.Displayed {
+		cut := *result
+		cut.Status.State = wire.StatePartial
+		cut.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
+		result = &cut
+	}
+	return result, nil
+}
+
+// problem is what the caller gets to see of an error.
+func (s *Server) problem(err error, r *http.Request) *wire.Problem {
+	var p *wire.Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.NewProblem(http.StatusServiceUnavailable, fmt.Sprintf("the query took longer than the limit of %v: ask for a shorter span or fewer attributes", s.cfg.Limits.Timeout))
+	case errors.Is(err, context.Canceled):
+		return wire.NewProblem(http.StatusServiceUnavailable, "the query was cancelled")
+	}
+	s.deps.Logger.Error("query failed", "error", err, "remote", r.RemoteAddr)
+	return internal()
+}
+
+// audit writes the one log line of a query: who asked what, how much came of it.
+func (s *Server) audit(r *http.Request, q *wire.Query, result *wire.Result, p *wire.Problem, started time.Time) {
+	attributes := []slog.Attr{
+		slog.String("caller", callerOf(r.Context()).name), slog.String("remote", r.RemoteAddr), slog.String("path", r.URL.Path),
+	}
+	if q != nil {
+		attributes = append(attributes, slog.String("query", clip(q.Request.Query)), slog.String("ifaces", clip(q.Request.Ifaces)),
+			slog.String("condition", clip(q.Request.Condition)), slog.Int64("first", q.First), slog.Int64("last", q.Last),
+			slog.String("client", clip(q.Request.Caller)))
+	}
+	if result != nil {
+		attributes = append(attributes, slog.Int("rows", len(result.Rows)), slog.Int64("hits", result.Summary.Hits.Total))
+	}
+	if p != nil {
+		attributes = append(attributes, slog.Int("code", p.Status), slog.String("reason", clip(p.Error())))
+	}
+	attributes = append(attributes, slog.Duration("duration", time.Since(started)))
+	s.deps.Logger.LogAttrs(r.Context(), slog.LevelInfo, "query", attributes...)
+}
+
+// validate is POST /_query/validate.
+func (s *Server) validate(w http.ResponseWriter, r *http.Request) {
+	if _, problem := s.decode(r); problem != nil {
+		writeProblem(w, problem)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// validateParameters is GET /_query/validate.
+func (s *Server) validateParameters(w http.ResponseWriter, r *http.Request) {
+	request, err := wire.DecodeValues(r.URL.Query())
+	if err != nil {
+		writeProblem(w, asProblem(err))
+		return
+	}
+	if _, problem := s.prepare(r.Context(), request); problem != nil {
+		writeProblem(w, problem.AsParameters())
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// catalog is GET /_catalog.
+func (s *Server) catalog(w http.ResponseWriter, r *http.Request) {
+	catalog, err := s.deps.Querier.Catalog(r.Context())
+	if err != nil {
+		writeProblem(w, s.problem(err, r))
+		return
+	}
+	limited := *catalog
+	limited.Limits = wire.CatalogLimits{Rows: s.cfg.Limits.Rows, Concurrent: s.cfg.Limits.Concurrent, Timeout: s.cfg.Limits.Timeout}
+	writeJSON(w, &limited)
+}
+
+type callerKey struct{}
+
+func withCaller(ctx context.Context, c caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}

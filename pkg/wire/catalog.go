@@ -1,0 +1,53 @@
+package wire
+
+import "time"
+
+// Catalog is the answer of GET /_catalog: what an editor or a fleet needs to know of a server (extension).
+type Catalog struct {
+	Kind       string             `json:"kind"` // "probe" or "gateway"
+	Version    string             `json:"version"`
+	Host       string             `json:"host"`
+	HostID     string             `json:"host_id"`
+	Labels     map[string]string  `json:"labels,omitempty"`
+	Now        time.Time          `json:"now"` // the server's clock
+	Interval   time.Duration      `json:"interval_ns"`
+	Interfaces []CatalogInterface `json:"interfaces"`
+	Fields     []CatalogField     `json:"fields"`
+	Shorthands []CatalogShorthand `json:"shorthands"`
+	Features   []string           `json:"features"`
+	Limits     CatalogLimits      `json:"limits"`
+}
+
+// CatalogInterface is an interface the server has data of, or captures now.
+type CatalogInterface struct {
+	Name      string    `json:"name"`
+	First     time.Time `json:"first,omitzero"` // start of the first stored interval
+	Last      time.Time `json:"last,omitzero"`  // end of the last stored interval
+	Capturing bool      `json:"capturing"`
+}
+
+// CatalogField is an attribute, label or counter.
+type CatalogField struct {
+	Name        string   `json:"name"`
+	Aliases     []string `json:"aliases,omitempty"`
+	Kind        string   `json:"kind"`
+	Type        string   `json:"type"`
+	Wire        string   `json:"wire"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Query       bool     `json:"query"`
+	Filter      bool     `json:"filter"`
+}
+
+// CatalogShorthand is a name that stands for several fields in a query.
+type CatalogShorthand struct {
+	Name   string   `json:"name"`
+	Fields []string `json:"fields"`
+}
+
+// CatalogLimits are the limits the server enforces; 0 means none.
+type CatalogLimits struct {
+	Rows       int64         `json:"rows"`
+	Concurrent int           `json:"concurrent"`
+	Timeout    time.Duration `json:"timeout_ns"`
+}

@@ -1,0 +1,64 @@
+// Package wire is the contract: the request and the result that a probe, a gateway and the plugin exchange, the
+// kinds of errors, the limits, and the order of rows. It is goProbe v4's HTTP contract, extended; what an
+// extension is stands at the member. Nothing here does I/O.
+//
+// Neighbours: filter parses conditions, queryargs turns requests into command lines, render prints results,
+// client and serve carry both over HTTP.
+package wire
+
+import "time"
+
+// Request is the body of POST /_query. The zero value of a member means "not given"; Prepare fills in defaults.
+type Request struct {
+	// Query lists attributes and labels, separated by commas ("sip,dip,dport,proto", "time,iface", "talk_conv").
+	Query string `json:"query"`
+	// Ifaces selects interfaces: "any", "eth0,eth1", "any,!lo" or "/regex/".
+	Ifaces string `json:"ifaces"`
+	// QueryHosts selects hosts at a gateway; a probe accepts and ignores it.
+	QueryHosts             string `json:"query_hosts,omitempty"`
+	QueryHostsResolverType string `json:"query_hosts_resolver_type,omitempty"`
+	// Hostname and HostID are accepted for compatibility, without effect.
+	Hostname string `json:"hostname,omitempty"`
+	HostID   uint   `json:"host_id,omitempty"`
+	// Condition is a text in the condition language; empty means every flow.
+	Condition string `json:"condition,omitempty"`
+	// In, Out and Sum choose the direction that counts for sorting and for text columns; none of them: both.
+	In  bool `json:"in,omitempty"`
+	Out bool `json:"out,omitempty"`
+	Sum bool `json:"sum,omitempty"`
+	// First and Last bound the time stamps (interval ends), both inclusive, in any format of goProbe.
+	First string `json:"first,omitempty"`
+	Last  string `json:"last,omitempty"`
+	// TimeResolution is "auto" or a duration; bins are stamped with their end. Only with time in Query.
+	TimeResolution string `json:"time_resolution,omitempty"`
+	// Format is accepted for compatibility: the answer's format is chosen by Accept.
+	Format string `json:"format,omitempty"`
+	// SortBy is "bytes", "packets" or "time".
+	SortBy        string `json:"sort_by,omitempty"`
+	SortAscending bool   `json:"sort_ascending,omitempty"`
+	// NumResults is the greatest number of rows of the answer; with Series, the number of groups.
+	NumResults    int64          `json:"num_results,omitempty"`
+	DNSResolution *DNSResolution `json:"dns_resolution,omitempty"`
+	// MaxMemPct, LowMem and Caller: see docs/API.md, table of compatibility members.
+	MaxMemPct int    `json:"max_mem_pct,omitempty"`
+	LowMem    bool   `json:"low_mem,omitempty"`
+	Caller    string `json:"caller,omitempty"`
+	// KeepAlive asks for a sign of life on a stream at least this often.
+	KeepAlive time.Duration `json:"keepalive,omitempty"`
+	// Live adds the current interval, not yet written, if Last reaches into it.
+	Live bool `json:"live,omitempty"`
+
+	// Merge groups only by what Query names, across interfaces and hosts (extension; goProbe never merges).
+	Merge bool `json:"merge,omitempty"`
+	// Series makes NumResults count groups without their time: the top groups, each with all its bins (extension).
+	Series bool `json:"series,omitempty"`
+	// Other asks for the sum of what the limit cut off (extension).
+	Other bool `json:"other,omitempty"`
+}
+
+// DNSResolution asks for names beside addresses.
+type DNSResolution struct {
+	Enabled bool          `json:"enabled"`
+	Timeout time.Duration `json:"timeout,omitempty"`
+	MaxRows int           `json:"max_rows,omitempty"`
+}

@@ -1,0 +1,178 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// Code is the outcome of a query, overall and by host. goProbe's clients know these five and no others.
+type Code string
+
+// The codes.
+const (
+	CodeOK              Code = "ok"
+	CodeEmpty           Code = "empty"        // there was data, nothing matched
+	CodeMissingData     Code = "missing data" // no data in the range
+	CodeError           Code = "error"
+	CodeTooManyRequests Code = "too many requests"
+)
+
+// State says more precisely than Code what a host did (extension).
+type State string
+
+// The states.
+const (
+	StateOK              State = "ok"
+	StateEmpty           State = "empty"
+	StateNoData          State = "no data"
+	StatePartial         State = "partial"
+	StateError           State = "error"
+	StateTimeout         State = "timeout"
+	StateSkipped         State = "skipped"
+	StateOutsideCoverage State = "outside coverage"
+)
+
+// Status is the outcome of a query, overall or of one host.
+type Status struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message,omitempty"`
+	State   State  `json:"state,omitempty"`
+	// DurationNanoseconds, Rows and BytesScanned say what the host's part cost (extension, fleet only).
+	DurationNanoseconds int64  `json:"duration_ns,omitempty"`
+	Rows                int64  `json:"rows,omitempty"`
+	BytesScanned        uint64 `json:"bytes_scanned,omitempty"`
+}
+
+// Result is the answer to a Request.
+type Result struct {
+	Hostname      string            `json:"hostname,omitempty"`
+	Status        Status            `json:"status"`
+	HostsStatuses map[string]Status `json:"hosts_statuses"`
+	Summary       Summary           `json:"summary"`
+	Query         Echo              `json:"query"`
+	Rows          []Row             `json:"rows"`
+}
+
+// Summary says what the rows are part of.
+type Summary struct {
+	Interfaces []string `json:"interfaces"`
+	// TimeFirst is the start of the first covered interval, TimeLast the end of the last one.
+	TimeFirst     time.Time `json:"time_first"`
+	TimeLast      time.Time `json:"time_last"`
+	Totals        Counters  `json:"totals"` // of all rows, cut off or not
+	Timings       Timings   `json:"timings"`
+	Hits          Hits      `json:"hits"`
+	DataAvailable bool      `json:"data_available"`
+	Stats         Stats     `json:"stats"`
+	// Accounting of the capture over the range and interfaces (extension).
+	Accounting *Accounting `json:"accounting,omitempty"`
+	// Other is the sum of the groups that the limit cut off (extension, with Request.Other).
+	Other *Other `json:"other,omitempty"`
+	// Coverage says how much of each time bin is covered by intervals, whether or not a row matched; a bin without
+	// data is absent. A rate divides by it, and an absent bin is a gap (extension, with Request.Series).
+	Coverage []BinCoverage `json:"coverage,omitempty"`
+}
+
+// BinCoverage is the covered part of one time bin; across interfaces and hosts, the largest.
+type BinCoverage struct {
+	Timestamp time.Time `json:"timestamp"` // end of the bin, as in the rows
+	Seconds   float64   `json:"seconds"`   // above 0, at most the bin's length
+}
+
+// Other is the remainder beyond the limit.
+type Other struct {
+	Counters Counters   `json:"counters"`
+	Groups   int64      `json:"groups"`
+	Bins     []OtherBin `json:"bins,omitempty"` // with Request.Series: by time bin, ascending
+}
+
+// OtherBin is one bin of the remainder.
+type OtherBin struct {
+	Timestamp time.Time `json:"timestamp"`
+	Counters  Counters  `json:"counters"`
+}
+
+// Accounting says what capture saw and lost in the queried intervals (extension).
+type Accounting struct {
+	Received uint64            `json:"received"`
+	Dropped  uint64            `json:"dropped"`
+	Metered  uint64            `json:"metered"`
+	Issues   map[string]uint64 `json:"issues,omitempty"`
+}
+
+// Timings are the query's own.
+type Timings struct {
+	QueryStart time.Time     `json:"query_start"`
+	Duration   time.Duration `json:"query_duration_ns"`
+	Resolution time.Duration `json:"resolution,omitempty"`
+}
+
+// Hits counts rows, with Request.Series groups: those of the answer and those before the limit.
+type Hits struct {
+	Displayed int64 `json:"displayed"`
+	Total     int64 `json:"total"`
+	// Bound says that Total is an upper bound (extension, fleet only).
+	Bound bool `json:"bound,omitempty"`
+}
+
+// Stats is the cost of the query.
+type Stats struct {
+	BytesLoaded          uint64 `json:"bytes_loaded"`
+	BytesDecompressed    uint64 `json:"bytes_decompressed"`
+	BlocksProcessed      uint64 `json:"blocks_processed"`
+	BlocksCorrupted      uint64 `json:"blocks_corrupted"`
+	DirectoriesProcessed uint64 `json:"directories_processed"`
+	Workloads            uint64 `json:"workloads"`
+}
+
+// Echo repeats what was asked, normalised.
+type Echo struct {
+	Attributes []string `json:"attributes"`
+	Condition  string   `json:"condition,omitempty"`
+}
+
+// Row is one group of flows.
+type Row struct {
+	Labels     Labels     `json:"labels"`
+	Attributes Attributes `json:"attributes"`
+	Counters   Counters   `json:"counters"`
+}
+
+// Labels say where and when a row was counted. Empty members are not written.
+type Labels struct {
+	Timestamp time.Time `json:"timestamp,omitzero"`
+	Iface     string    `json:"iface,omitempty"`
+	Host      string    `json:"host,omitempty"`
+	HostID    string    `json:"host_id,omitempty"`
+}
+
+// Attributes of a row; those that were not queried have their zero value. On the wire a zero value is left out,
+// so that an absent member of a queried attribute means zero.
+type Attributes struct {
+	Source          netip.Addr    `json:"sip,omitzero"`
+	Destination     netip.Addr    `json:"dip,omitzero"`
+	DestinationPort uint16        `json:"dport,omitempty"`
+	Protocol        flow.Protocol `json:"proto,omitempty"`
+	Verdict         string        `json:"verdict,omitempty"` // extension
+}
+
+// Counters of a row. Zero members are not written.
+type Counters struct {
+	BytesReceived        uint64 `json:"br,omitempty"`
+	BytesSent            uint64 `json:"bs,omitempty"`
+	PacketsReceived      uint64 `json:"pr,omitempty"`
+	PacketsSent          uint64 `json:"ps,omitempty"`
+	Attempts             uint64 `json:"ca,omitempty"`
+	Accepts              uint64 `json:"cc,omitempty"`
+	Rejects              uint64 `json:"cr,omitempty"`
+	RoundTripNanoseconds uint64 `json:"rtt_ns,omitempty"`
+	RoundTrips           uint64 `json:"rtt_n,omitempty"`
+}
+
+// CountersFrom converts the vocabulary's counters; the two types have the same shape.
+func CountersFrom(c flow.Counters) Counters { return Counters(c) }
+
+// Flow is the inverse of CountersFrom.
+func (c Counters) Flow() flow.Counters { return flow.Counters(c) }

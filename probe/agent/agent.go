@@ -1,0 +1,200 @@
+// Package agent is the probe as a whole: it opens the store, brings home what a killed run left behind, keeps one
+// meter running on every interface that is to be captured, and answers queries over stored and current intervals.
+// It is floor 4: capture, meter, store and engine are below it, the HTTP server of the contract (pkg/serve) beside it.
+//
+// Invariants: one interface never stops another; an interface that goes is looked for again and captured when it is
+// back; when Run returns, everything seen is in the store or the error says what is not.
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/checkpoint"
+	"github.com/weirflow/weir/probe/meter"
+	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
+	"github.com/weirflow/weir/probe/vfs"
+)
+
+// Host is who this host is.
+type Host struct {
+	// Name of the host in every row; empty: the system's host name.
+	Name string `yaml:"name"`
+	// ID of the host in every row; empty: the UUID that was made with the store.
+	ID string `yaml:"id"`
+	// Labels of the host, such as company, customer, site or role.
+	Labels map[string]string `yaml:"labels"`
+}
+
+// Capture says what is captured.
+type Capture struct {
+	// Interfaces to capture: names, globs (eth*), regular expressions (/^wan/) or any (all but lo). Empty: none, the
+	// probe only answers queries.
+	Interfaces []string `yaml:"interfaces"`
+	// Exclude takes interfaces out again; same forms.
+	Exclude []string `yaml:"exclude"`
+	// Promiscuous takes in frames that are addressed to others, too: for mirror ports.
+	Promiscuous bool `yaml:"promiscuous"`
+	// BlockSize of the capture ring in bytes, a power of two.
+	BlockSize int `yaml:"block_size"`
+	// Blocks of the capture ring; the ring takes block_size × blocks bytes for each interface.
+	Blocks int `yaml:"blocks"`
+	// Rescan is how often interfaces that came or went are looked for.
+	Rescan time.Duration `yaml:"rescan"`
+}
+
+// Config of the agent.
+type Config struct {
+	Host    Host
+	Store   store.Config
+	Capture Capture
+	Meter   meter.Config
+	Engine  query.Config
+}
+
+// DefaultConfig captures nothing.
+func DefaultConfig() Config {
+	return Config{
+		Store: store.DefaultConfig(),
+		Capture: Capture{
+			Interfaces: []string{}, Exclude: []string{},
+			BlockSize: capture.DefaultBlockSize, Blocks: capture.DefaultBlocks, Rescan: 10 * time.Second,
+		},
+		Meter:  meter.DefaultConfig(),
+		Engine: query.DefaultConfig(),
+	}
+}
+
+// Validate says everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Capture.Rescan < time.Second {
+		faults = append(faults, fmt.Errorf("capture.rescan is %s: at least 1s", c.Capture.Rescan))
+	}
+	if _, _, err := capture.Match(c.Capture.Interfaces, c.Capture.Exclude, nil); err != nil {
+		faults = append(faults, fmt.Errorf("capture.interfaces: %w", err))
+	}
+	m := c.Meter
+	m.Interface, m.CheckpointDir = "any", "any" // given by the agent later
+	if err := m.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("meter: %w", err))
+	}
+	return errors.Join(faults...)
+}
+
+// Deps of an agent. Logger is required.
+type Deps struct {
+	Logger *slog.Logger
+	// Registerer takes the agent's metrics; nil: none.
+	Registerer prometheus.Registerer
+	// Open opens an interface for capture; nil: capture.OpenLive. List lists the machine's interfaces; nil:
+	// capture.Interfaces. Now is the wall clock; nil: time.Now.
+	Open func(capture.LiveConfig) (capture.Source, error)
+	List func() ([]string, error)
+	Now  func() time.Time
+}
+
+// Agent is a probe. New opens its store; Run captures; Query and Catalog may be called in between by any goroutine.
+type Agent struct {
+	cfg     Config
+	deps    Deps
+	store   *store.Store
+	engine  *query.Engine
+	boot    [16]byte
+	started time.Time
+	host    string
+	hostID  string
+
+	mutex  sync.RWMutex
+	meters map[string]*metered // by interface, running or stopped
+}
+
+// New opens the store for writing and recovers what a killed run left in its checkpoints. Close releases the store.
+func New(cfg Config, deps Deps) (*Agent, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Open == nil {
+		deps.Open = capture.OpenLive
+	}
+	if deps.List == nil {
+		deps.List = capture.Interfaces
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	a := &Agent{cfg: cfg, deps: deps, host: cfg.Host.Name, meters: map[string]*metered{}, started: deps.Now()}
+	if _, err := rand.Read(a.boot[:]); err != nil {
+		return nil, fmt.Errorf("make a boot id: %w", err)
+	}
+	if a.host == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("find the host's name (host.name in the configuration names it): %w", err)
+		}
+		a.host = name
+	}
+	var err error
+	if a.store, err = store.Open(cfg.Store, store.Deps{Logger: deps.Logger}); err != nil {
+		return nil, err
+	}
+	if err := a.assemble(); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	return a, nil
+}
+
+func (a *Agent) assemble() error {
+	a.hostID = a.cfg.Host.ID
+	if a.hostID == "" {
+		a.hostID = a.store.HostID()
+	}
+	a.recover()
+	engine, err := query.New(a.cfg.Engine, query.Deps{
+		Stored: query.Stored(a.store), Live: live{a}, Interval: a.cfg.Meter.Interval,
+		Host: a.host, HostID: a.hostID, Labels: a.cfg.Host.Labels, Now: a.deps.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.engine = engine
+	if a.deps.Registerer != nil {
+		if err := a.deps.Registerer.Register(collector{a}); err != nil {
+			return fmt.Errorf("register the agent's metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkpointDir is private to the probe and beside its store.
+func (a *Agent) checkpointDir() string { return filepath.Join(a.cfg.Store.Path, "checkpoint") }
+
+// recover stores the intervals that a killed run did not finish. What cannot be read stays where it is and is named;
+// it does not keep the probe from starting.
+func (a *Agent) recover() {
+	err := checkpoint.Recover(vfs.OS{}, a.checkpointDir(), func(u checkpoint.Unfinished) error {
+		a.deps.Logger.Info("recovered an unfinished interval", "iface", u.Interface,
+			"end", time.Unix(u.Interval.End, 0).UTC(), "rows", len(u.Records), "torn", u.Torn)
+		return a.store.Append(context.Background(), u.Interface, u.Interval, u.Records)
+	})
+	if err != nil {
+		a.deps.Logger.Error("recover checkpoints: what is named stays on disk", "error", err)
+	}
+}
+
+// Store is the agent's store, for the commands that fill it without capturing.
+func (a *Agent) Store() *store.Store { return a.store }
+
+// Close releases the store; Run must have returned.
+func (a *Agent) Close() error { return a.store.Close() }

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package capture
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// OpenLive captures on Linux only; traces are read everywhere.
+func OpenLive(cfg LiveConfig) (Source, error) {
+	return nil, fmt.Errorf("capture on %s: live capture needs Linux, this is %s", cfg.Interface, runtime.GOOS)
+}

@@ -1,0 +1,215 @@
+// Package config is the probe's configuration: one struct of the packages' own configurations, read from one YAML
+// file. It is floor 5, above everything it configures. Unknown keys are refused by name; example.yaml holds every key
+// with its default and is generated from the structs and their comments by this package's test (-update).
+package config
+
+import (
+	"bytes"
+	_ "embed" // example.yaml
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/probe/agent"
+	"github.com/weirflow/weir/probe/meter"
+	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
+)
+
+// Where things are unless the configuration says otherwise.
+const (
+	DefaultPath   = "/etc/weir/probe.yaml"
+	DefaultStore  = "/var/lib/weir"
+	DefaultSocket = "/run/weir/probe.sock"
+)
+
+// maxSize bounds the file: a configuration is a page, not a database.
+const maxSize = 1 << 20
+
+// Config of the probe.
+type Config struct {
+	// Host says who this host is.
+	Host agent.Host `yaml:"host"`
+	// Store is where flows are kept.
+	Store Store `yaml:"store"`
+	// Capture says what is captured.
+	Capture agent.Capture `yaml:"capture"`
+	// Meter says how packets become flows.
+	Meter meter.Config `yaml:"meter"`
+	// Query bounds what one query may use.
+	Query Query `yaml:"query"`
+	// API is where queries are answered, and for whom.
+	API serve.Config `yaml:"api"`
+	// Log goes to standard error.
+	Log Log `yaml:"log"`
+}
+
+// Store is where flows are kept.
+type Store struct {
+	// Path of the store's directory; it is made if it is absent.
+	Path string `yaml:"path"`
+}
+
+// Query bounds what one query may use.
+type Query struct {
+	// MaxGroups a query may have before its limit applies, about 200 bytes of memory each.
+	MaxGroups int `yaml:"max_groups"`
+}
+
+// Log goes to standard error.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level slog.Level `yaml:"level"`
+	// Format is text or json.
+	Format string `yaml:"format"`
+}
+
+// Default is the configuration of an empty file: it captures nothing and listens on the Unix socket only.
+func Default() Config {
+	a := agent.DefaultConfig()
+	api := serve.DefaultConfig()
+	api.Listen = []serve.Listen{{Unix: DefaultSocket}}
+	api.Tokens = []serve.Token{}
+	return Config{
+		Host:    agent.Host{Labels: map[string]string{}},
+		Store:   Store{Path: DefaultStore},
+		Capture: a.Capture,
+		Meter:   a.Meter,
+		Query:   Query{MaxGroups: a.Engine.MaxGroups},
+		API:     api,
+		Log:     Log{Level: slog.LevelInfo, Format: "text"},
+	}
+}
+
+// Load reads and checks the file at path. The error is one line: file, line, what is wrong and what to do.
+func Load(path string) (Config, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w (weir-probe example-config prints one)", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if len(text) > maxSize {
+		return Config{}, fmt.Errorf("read configuration %s: longer than %d bytes: is it the right file?", path, maxSize)
+	}
+	cfg, err := Parse(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// Parse reads and checks a configuration; what the text does not name has its default.
+func Parse(text []byte) (Config, error) {
+	cfg := Default()
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, oneLine(err)
+	}
+	return cfg, cfg.Validate()
+}
+
+// Validate says everything that is wrong.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Store.Path == "" {
+		faults = append(faults, errors.New("store.path is empty"))
+	}
+	if c.Query.MaxGroups < 1 {
+		faults = append(faults, fmt.Errorf("query.max_groups is %d: at least 1", c.Query.MaxGroups))
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		faults = append(faults, fmt.Errorf("log.format is %q: text or json", c.Log.Format))
+	}
+	if err := c.Agent().Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.API.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("api: %w", err))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return errors.New(strings.ReplaceAll(errors.Join(faults...).Error(), "\n", "; "))
+}
+
+// Agent is the part of the configuration that the agent takes.
+func (c Config) Agent() agent.Config {
+	return agent.Config{
+		Host: c.Host, Store: store.Config{Path: c.Store.Path}, Capture: c.Capture, Meter: c.Meter,
+		Engine: query.Config{MaxGroups: c.Query.MaxGroups},
+	}
+}
+
+// Logger writes to w as the configuration says.
+func (c Config) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.Log.Level}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+//go:embed example.yaml
+var example string
+
+// Example is a configuration with every key, its meaning and its default.
+func Example() string { return example }
+
+// oneLine turns the YAML library's error into one line, with the nearest key where one is unknown.
+func oneLine(err error) error {
+	var fault yaml.Error
+	if !errors.As(err, &fault) {
+		return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	}
+	message := strings.Join(strings.Fields(fault.GetMessage()), " ")
+	token := fault.GetToken()
+	if token == nil {
+		return errors.New(message)
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		message = fmt.Sprintf("unknown key %q", token.Value)
+		if near, ok := flow.Nearest(token.Value, keys(reflect.TypeFor[Config]())); ok {
+			message += fmt.Sprintf("; did you mean %q?", near)
+		}
+	}
+	return fmt.Errorf("line %d, column %d: %s", token.Position.Line, token.Position.Column, message)
+}
+
+// keys lists the keys of a configuration struct at every depth.
+func keys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Pointer:
+		return keys(t.Elem())
+	case reflect.Struct:
+		var found []string
+		for i := range t.NumField() {
+			if name := key(t.Field(i)); name != "" {
+				found = append(append(found, name), keys(t.Field(i).Type)...)
+			}
+		}
+		return found
+	}
+	return nil
+}
+
+// key is a field's name in the file; empty if it is not read from there.
+func key(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "-" {
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,106 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
+)
+
+// answer makes the result of the groups: rows, totals, hits and remainder.
+func (r *run) answer(ctx context.Context) (*wire.Result, error) {
+	result := &wire.Result{
+		Hostname: r.engine.deps.Host,
+		Query:    r.query.Echo(),
+		Rows:     []wire.Row{},
+		Summary: wire.Summary{
+			Interfaces:    append([]string{}, r.interfaces...),
+			TimeFirst:     moment(r.query.First),
+			TimeLast:      moment(r.query.Last),
+			DataAvailable: r.covered.any,
+			Stats:         r.cost(),
+		},
+	}
+	if r.covered.any {
+		result.Summary.TimeFirst, result.Summary.TimeLast = moment(r.covered.first), moment(r.covered.last)
+		result.Summary.Accounting = r.account()
+	}
+	answer := r.answerRows
+	if r.query.Series {
+		answer = r.answerSeries
+	}
+	return result, answer(ctx, result)
+}
+
+// answerRows makes a row of each group.
+func (r *run) answerRows(ctx context.Context, result *wire.Result) error {
+	t, total, err := r.rank(ctx, r.groups, r.query)
+	if err != nil {
+		return err
+	}
+	result.Rows = append(result.Rows, t.finish()...)
+	r.sum(result, t, total, int64(len(result.Rows)))
+	return nil
+}
+
+// total is the sum of the groups that pass the group terms.
+type total struct {
+	counters flow.Counters
+	groups   int64
+}
+
+// rank offers the groups that pass the group terms to a top.
+func (r *run) rank(ctx context.Context, g *groups, q *wire.Query) (*top, total, error) {
+	t := newTop(q, q.Limit, g.n)
+	var sum total
+	n := 0
+	for group := range g.all() {
+		if n++; n%checkEvery == 0 && ctx.Err() != nil {
+			return nil, sum, ctx.Err()
+		}
+		if !q.Matcher.Group(group.counters) {
+			continue
+		}
+		sum.counters.Add(group.counters)
+		sum.groups++
+		t.add(group.counters, group.key.stamp, func() wire.Row { return r.row(group) })
+	}
+	return t, sum, nil
+}
+
+// sum fills in what does not depend on the limit, and the remainder that does.
+func (r *run) sum(result *wire.Result, t *top, sum total, displayed int64) {
+	result.Summary.Totals = wire.CountersFrom(sum.counters)
+	result.Summary.Hits = wire.Hits{Displayed: displayed, Total: sum.groups}
+	if r.query.Other {
+		result.Summary.Other = &wire.Other{Counters: wire.CountersFrom(t.rest), Groups: t.cut}
+	}
+}
+
+func (r *run) cost() wire.Stats {
+	return wire.Stats{
+		BytesLoaded:          r.stats.BytesRead,
+		BytesDecompressed:    r.stats.BytesDecoded,
+		BlocksProcessed:      r.stats.Blocks,
+		BlocksCorrupted:      r.stats.Corrupted,
+		DirectoriesProcessed: r.stats.Files,
+		Workloads:            uint64(len(r.interfaces)),
+	}
+}
+
+func (r *run) account() *wire.Accounting {
+	a := &wire.Accounting{Received: r.covered.accounting.Received, Dropped: r.covered.accounting.Dropped, Metered: r.covered.accounting.Metered}
+	for i := flow.IssueNone + 1; i < flow.IssueCount; i++ {
+		if n := r.covered.accounting.Issues[i]; n > 0 {
+			if a.Issues == nil {
+				a.Issues = map[string]uint64{}
+			}
+			a.Issues[i.String()] = n
+		}
+	}
+	return a
+}
+
+// moment is Unix seconds as they stand on the wire.
+func moment(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

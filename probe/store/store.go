@@ -1,0 +1,295 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/vfs"
+)
+
+// Config says where the store is and what it is opened for.
+type Config struct {
+	// Path is the store's root directory. A writer makes it if it is absent.
+	Path string
+	// ReadOnly opens an existing store without lock; Append is refused.
+	ReadOnly bool
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config { return Config{Path: "/var/lib/weir"} }
+
+// Deps are what the store needs from outside.
+type Deps struct {
+	FS     vfs.FS       // nil: the machine's
+	Logger *slog.Logger // nil: none
+}
+
+// Store is an open store. All methods are safe for concurrent use. Appends to different interfaces run side by
+// side, those to one interface one after the other.
+type Store struct {
+	root   string
+	files  vfs.FS
+	log    *slog.Logger
+	hostID string
+	lock   io.Closer // nil: read only
+
+	closed    atomic.Bool
+	mu        sync.Mutex
+	appenders map[string]*appender
+
+	written writeCounters
+}
+
+// WriteStats counts what a writer did since Open.
+type WriteStats struct {
+	Blocks, Rows, Bytes uint64 // appended
+	Replays             uint64 // blocks not appended because they were there
+	Failures            uint64 // appends that returned an error
+	BytesTruncated      uint64 // torn ends of files, cut off
+}
+
+type writeCounters struct{ blocks, rows, bytes, replays, failures, truncated atomic.Uint64 }
+
+// ErrReadOnly is what Append returns for a store opened with ReadOnly.
+var ErrReadOnly = errors.New("store is open for reading only")
+
+var errClosed = errors.New("store is closed")
+
+// Open opens a store. A writer makes the directory and the identity if they are absent, takes the lock, and cuts
+// off what a crash left torn at the ends of the newest logs; a second writer gets an error that names the pid of
+// the first (errors.As *vfs.LockedError). A reader needs a store that exists.
+func Open(cfg Config, deps Deps) (*Store, error) {
+	s := &Store{root: cfg.Path, files: deps.FS, log: deps.Logger, appenders: map[string]*appender{}}
+	if s.files == nil {
+		s.files = vfs.OS{}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Path == "" {
+		return nil, errors.New("open store: no path given")
+	}
+	open := s.openWriter
+	if cfg.ReadOnly {
+		open = s.openReader
+	}
+	if err := open(); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", cfg.Path, err)
+	}
+	return s, nil
+}
+
+func (s *Store) openReader() (err error) {
+	s.hostID, err = readIdentity(s.files, s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no store here: %w", err)
+	}
+	return err
+}
+
+func (s *Store) openWriter() (err error) {
+	if err := s.makeRoot(); err != nil {
+		return err
+	}
+	holder := fmt.Sprintf("pid %d", os.Getpid())
+	if s.lock, err = s.files.Lock(filepath.Join(s.root, lockFile), fileMode, holder); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	}()
+	s.hostID, err = readIdentity(s.files, s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.hostID, err = createIdentity(s.files, s.root)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.files.MkdirAll(s.interfacesPath(), dirMode); err != nil {
+		return err
+	}
+	if err := s.files.SyncDir(s.root); err != nil {
+		return err
+	}
+	return s.recoverNewest()
+}
+
+// makeRoot makes the store's directory, durably, with all that is missing above it.
+func (s *Store) makeRoot() error {
+	var parents []string // of what is missing, innermost first
+	for path := filepath.Clean(s.root); filepath.Dir(path) != path; path = filepath.Dir(path) {
+		if _, err := s.files.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		parents = append(parents, filepath.Dir(path))
+	}
+	if err := s.files.MkdirAll(s.root, dirMode); err != nil {
+		return err
+	}
+	slices.Reverse(parents)
+	return s.syncDirs(parents...)
+}
+
+// syncDirs makes the names in directories durable, outermost first.
+func (s *Store) syncDirs(names ...string) error {
+	for _, name := range names {
+		if err := s.files.SyncDir(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverNewest cuts off torn ends. Only the newest log of an interface can have one, save for late data, which
+// the next append to that day looks at. A log that cannot be recovered stops its interface, not the store.
+func (s *Store) recoverNewest() error {
+	names, err := s.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		days, err := s.days(name)
+		if err == nil && len(days) > 0 {
+			a := s.appender(name)
+			err = errors.Join(a.open(days[len(days)-1]), a.close())
+		}
+		if err != nil {
+			s.log.Error("recover store", "interface", name, "error", err)
+		}
+	}
+	return nil
+}
+
+// Close releases the lock. Appends that are under way end first; later ones fail.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, a := range s.appenders {
+		a.mu.Lock()
+		errs = append(errs, a.close())
+		a.mu.Unlock()
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// HostID is the host's UUID, made when the store was.
+func (s *Store) HostID() string { return s.hostID }
+
+// WriteStats returns what was written since Open.
+func (s *Store) WriteStats() WriteStats {
+	w := &s.written
+	return WriteStats{Blocks: w.blocks.Load(), Rows: w.rows.Load(), Bytes: w.bytes.Load(), Replays: w.replays.Load(),
+		Failures: w.failures.Load(), BytesTruncated: w.truncated.Load()}
+}
+
+// Append writes the block of one interval and returns when it is durable. Records may be in any order, and a key
+// may occur more than once; they are not changed and not kept. A block whose boot and sequence are there already
+// is a replay: nothing is written, and nil returned. After an error nothing of the block is in the store, and the
+// same block can be appended again. The context is looked at before the work starts, not during it.
+func (s *Store) Append(ctx context.Context, iface string, interval flow.Interval, records []flow.Record) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.append(iface, interval, records)
+	}
+	if err != nil {
+		s.written.failures.Add(1)
+		return fmt.Errorf("append interval %d of %s to store: %w", interval.End, iface, err)
+	}
+	return nil
+}
+
+func (s *Store) append(iface string, interval flow.Interval, records []flow.Record) error {
+	if s.lock == nil {
+		return ErrReadOnly
+	}
+	if _, err := encodeName(iface); err != nil {
+		return err
+	}
+	if err := checkRecords(records); err != nil {
+		return err
+	}
+	a := s.appender(iface)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.append(interval, records)
+}
+
+// appender returns the one appender of an interface.
+func (s *Store) appender(iface string) *appender {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.appenders[iface]
+	if a == nil {
+		a = &appender{store: s, iface: iface}
+		s.appenders[iface] = a
+	}
+	return a
+}
+
+// Interfaces lists the interfaces that have a directory, sorted by name.
+func (s *Store) Interfaces() ([]string, error) {
+	entries, err := s.files.ReadDir(s.interfacesPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces of store: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := decodeName(e.Name()); ok && e.IsDir() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (s *Store) interfacesPath() string { return filepath.Join(s.root, interfacesDir) }
+
+// interfacePath is the directory of an interface, whose name is valid.
+func (s *Store) interfacePath(iface string) (string, error) {
+	dir, err := encodeName(iface)
+	return filepath.Join(s.interfacesPath(), dir), err
+}
+
+// days lists the days an interface has logs of, ascending.
+func (s *Store) days(iface string) ([]day, error) {
+	dir, err := s.interfacePath(iface)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.files.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list days of %s: %w", iface, err)
+	}
+	var days []day
+	for _, e := range entries {
+		if d, ok := parseFileName(e.Name()); ok {
+			days = append(days, d)
+		}
+	}
+	return days, nil // names sort as days do
+}

@@ -1,0 +1,106 @@
+package table
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/packet"
+)
+
+// benchTable makes a table that knows n conversations, and packets of them: two of three TCP, one of four IPv6,
+// both directions, some talking more than others.
+func benchTable(tb testing.TB, n int) (*Table, []packet.Packet) {
+	tb.Helper()
+	table := newTable(tb, nil)
+	random := rand.New(rand.NewPCG(1, 2))
+	conversations := make([]packet.Packet, n)
+	for i := range conversations {
+		p := &conversations[i]
+		p.Family, p.Protocol, p.HasPorts = flow.IPv4, flow.UDP, true
+		binary.BigEndian.PutUint32(p.Source[:], 0x0a000000|random.Uint32N(1<<16))
+		binary.BigEndian.PutUint32(p.Destination[:], random.Uint32())
+		p.SourcePort, p.DestinationPort = uint16(32768+random.IntN(28000)), 53
+		if i%3 != 0 {
+			p.Protocol, p.HasTCP, p.TCPFlags, p.DestinationPort = flow.TCP, true, packet.ACK, 443
+		}
+		if i%4 == 0 {
+			p.Family = flow.IPv6
+			binary.BigEndian.PutUint64(p.Source[8:], random.Uint64())
+		}
+		table.Add(p, 100, true, 1)
+	}
+	packets := make([]packet.Packet, benchPackets)
+	for i := range packets {
+		at := int(float64(n) * random.Float64() * random.Float64())
+		packets[i] = conversations[at]
+		if random.IntN(2) == 0 {
+			packets[i] = *reverse(&conversations[at], conversations[at].TCPFlags)
+		}
+	}
+	return table, packets
+}
+
+// BenchmarkTableAdd is the cost of a packet whose conversation is known.
+func BenchmarkTableAdd(b *testing.B) {
+	for _, n := range []int{1000, 20000, 200000, 1000000} {
+		b.Run(fmt.Sprintf("flows=%d", n), func(b *testing.B) {
+			table, packets := benchTable(b, n)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				table.Add(&packets[i&(benchPackets-1)], 100, i&1 == 0, int64(i))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet")
+		})
+	}
+}
+
+// BenchmarkTableNew is the cost of a packet that begins a conversation, growing included.
+func BenchmarkTableNew(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	table := newTable(b, nil)
+	p := packet.Packet{Family: flow.IPv4, Protocol: flow.UDP, HasPorts: true, DestinationPort: 53, SourcePort: 40000}
+	for b.Loop() {
+		if table.Flows() == 1<<20 {
+			table = newTable(b, nil)
+		}
+		binary.BigEndian.PutUint64(p.Source[:], random.Uint64()>>32<<32)
+		table.Add(&p, 100, true, 1)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet")
+}
+
+// BenchmarkRotate ends an interval of a million conversations. pause-us is the longest time for which the table could
+// not take packets when the pass goes in steps of 4096; order-ms is what ordering the rows costs another goroutine.
+func BenchmarkRotate(b *testing.B) {
+	const n = 1000000
+	table, _ := benchTable(b, n)
+	var longest, order time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		pass := table.Begin(Drain)
+		for done := false; !done; {
+			start := time.Now()
+			done = pass.Step(4096)
+			longest = max(longest, time.Since(start))
+		}
+		b.StopTimer()
+		start := time.Now()
+		if rows := pass.Picture().Rows(nil); len(rows) < n/2 {
+			b.Fatalf("%d rows", len(rows))
+		}
+		order += time.Since(start)
+		for id := range table.slab.used {
+			table.slab.at(id).packetsSent = 1
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(longest.Microseconds()), "pause-us")
+	b.ReportMetric(float64(order.Milliseconds())/float64(b.N), "order-ms")
+}
+
+// benchPackets is small, so that the packets stay in the cache as the one decoded last does in the meter.
+const benchPackets = 1 << 11

@@ -1,0 +1,87 @@
+package table
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/packet"
+)
+
+// pkt makes a packet between two end points ("192.0.2.1:80", "[2001:db8::1]:80").
+func pkt(t testing.TB, protocol flow.Protocol, source, destination string, flags uint8) *packet.Packet {
+	t.Helper()
+	return packetOf(protocol, netip.MustParseAddrPort(source), netip.MustParseAddrPort(destination), flags)
+}
+
+func packetOf(protocol flow.Protocol, source, destination netip.AddrPort, flags uint8) *packet.Packet {
+	p := &packet.Packet{Protocol: protocol, SourcePort: source.Port(), DestinationPort: destination.Port()}
+	p.Source, p.Family = flow.AddressFrom(source.Addr())
+	p.Destination, _ = flow.AddressFrom(destination.Addr())
+	switch protocol {
+	case flow.TCP:
+		p.HasPorts, p.HasTCP, p.TCPFlags = true, true, flags
+	case flow.UDP, flow.UDPLite, flow.SCTP:
+		p.HasPorts = true
+	}
+	return p
+}
+
+// icmp makes an ICMP message between two addresses.
+func icmp(t testing.TB, source, destination string, kind, code uint8) *packet.Packet {
+	t.Helper()
+	p := packetOf(flow.ICMP, netip.AddrPortFrom(netip.MustParseAddr(source), 0), netip.AddrPortFrom(netip.MustParseAddr(destination), 0), 0)
+	if p.Family == flow.IPv6 {
+		p.Protocol = flow.ICMPv6
+	}
+	p.HasICMP, p.ICMPType, p.ICMPCode = true, kind, code
+	return p
+}
+
+// reverse is the packet's answer on the same ports.
+func reverse(p *packet.Packet, flags uint8) *packet.Packet {
+	r := *p
+	r.Source, r.Destination = p.Destination, p.Source
+	r.SourcePort, r.DestinationPort = p.DestinationPort, p.SourcePort
+	r.TCPFlags = flags
+	return &r
+}
+
+func newTable(t testing.TB, change func(*Config)) *Table {
+	t.Helper()
+	cfg := DefaultConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return New(cfg)
+}
+
+func key4(source, destination string, port uint16, protocol flow.Protocol) flow.Key {
+	k := flow.Key{DestinationPort: port, Protocol: protocol}
+	k.Source, k.Family = flow.AddressFrom(netip.MustParseAddr(source))
+	k.Destination, _ = flow.AddressFrom(netip.MustParseAddr(destination))
+	return k
+}
+
+// checkRows fails unless rows are strictly ascending and none is empty.
+func checkRows(t testing.TB, rows []flow.Record) {
+	t.Helper()
+	for i, r := range rows {
+		if r.Counters.Packets() == 0 {
+			t.Fatalf("row %d is empty: %v", i, r)
+		}
+		if i > 0 && rows[i-1].Key.Compare(r.Key) >= 0 {
+			t.Fatalf("rows %d and %d are not in ascending order: %v, %v", i-1, i, rows[i-1].Key, r.Key)
+		}
+	}
+}
+
+func sum(rows []flow.Record) (total flow.Counters) {
+	for _, r := range rows {
+		total.Add(r.Counters)
+	}
+	return total
+}

@@ -1,0 +1,94 @@
+package table
+
+import (
+	"encoding/binary"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/packet"
+)
+
+// key identifies a conversation. The two end points stand in their numerical order, so that packets of both
+// directions give the same key; addresses as big-endian words.
+type key struct {
+	lowHead, lowTail, highHead, highTail uint64
+	// meta holds, from the top: the low end's port (16 bits), the high end's port (16), the protocol (8), the
+	// family (8) and which end initiated by definition (8, a fixedX). It is never 0: a family is not 0.
+	meta uint64
+}
+
+// What the last byte of meta says. ICMP messages say themselves who asked whom, and both ends may ask the same at
+// the same time: these are two conversations.
+const (
+	fixedNot  = 0 // the entry's orientation says who initiated
+	fixedLow  = 1
+	fixedHigh = 2
+)
+
+const lowestByte = 0xff
+
+func (k *key) lowPort() uint16         { return uint16(k.meta >> 48) }
+func (k *key) highPort() uint16        { return uint16(k.meta >> 32) }
+func (k *key) protocol() flow.Protocol { return flow.Protocol(k.meta >> 16) }
+func (k *key) family() flow.Family     { return flow.Family(k.meta >> 8) }
+func (k *key) fixed() uint64           { return k.meta & lowestByte }
+
+// keyOf sets k to the key of a packet's conversation and says whether the packet's source is the high end. (Words
+// one by one, into memory of the caller: copies of 16 bytes would wait for the stores of 8 before them.)
+func keyOf(k *key, p *packet.Packet) (swapped bool) {
+	sourceHead, sourceTail := binary.BigEndian.Uint64(p.Source[0:8]), binary.BigEndian.Uint64(p.Source[8:16])
+	destinationHead, destinationTail := binary.BigEndian.Uint64(p.Destination[0:8]), binary.BigEndian.Uint64(p.Destination[8:16])
+	swapped = sourceHead > destinationHead
+	if sourceHead == destinationHead {
+		swapped = sourceTail > destinationTail
+		if sourceTail == destinationTail {
+			swapped = p.SourcePort > p.DestinationPort
+		}
+	}
+	low, high, fixed := p.SourcePort, p.DestinationPort, uint64(fixedNot)
+	if swapped {
+		k.lowHead, k.lowTail, k.highHead, k.highTail = destinationHead, destinationTail, sourceHead, sourceTail
+		low, high = high, low
+	} else {
+		k.lowHead, k.lowTail, k.highHead, k.highTail = sourceHead, sourceTail, destinationHead, destinationTail
+	}
+	if p.HasICMP {
+		low, fixed = icmpKey(p, swapped)
+	}
+	k.meta = uint64(low)<<48 | uint64(high)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8 | fixed
+	return swapped
+}
+
+// equal is ==, which would be a call.
+func (k *key) equal(o *key) bool {
+	return k.lowHead == o.lowHead && k.highHead == o.highHead && k.meta == o.meta &&
+		k.lowTail == o.lowTail && k.highTail == o.highTail
+}
+
+// icmpKey gives what stands for the port in the key of an ICMP conversation, and the end that initiated.
+func icmpKey(p *packet.Packet, swapped bool) (port uint16, fixed uint64) {
+	kind, code, reply := icmpRequest(p)
+	port, fixed = uint16(kind)<<8|uint16(code), fixedLow
+	if swapped != reply {
+		fixed = fixedHigh
+	}
+	return port, fixed
+}
+
+// flowKey is the key of the flow the conversation counts for, given which end initiated.
+func (k *key) flowKey(highInitiated bool) flow.Key {
+	f := flow.Key{Protocol: k.protocol(), Family: k.family()}
+	source, destination := f.Source[:], f.Destination[:]
+	f.DestinationPort = k.highPort()
+	if highInitiated {
+		source, destination = destination, source
+		f.DestinationPort = k.lowPort()
+	}
+	if k.fixed() != fixedNot {
+		f.DestinationPort = k.lowPort()
+	}
+	binary.BigEndian.PutUint64(source[0:8], k.lowHead)
+	binary.BigEndian.PutUint64(source[8:16], k.lowTail)
+	binary.BigEndian.PutUint64(destination[0:8], k.highHead)
+	binary.BigEndian.PutUint64(destination[8:16], k.highTail)
+	return f
+}

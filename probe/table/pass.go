@@ -1,0 +1,104 @@
+package table
+
+import (
+	"math"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// PassKind says what a pass takes and what it changes.
+type PassKind uint8
+
+// The kinds. The zero value is invalid on purpose.
+const (
+	_       PassKind = iota
+	Drain            // everything counted; counting starts anew: the interval ends
+	Copy             // everything counted; nothing changes
+	Changes          // what changed since the last Changes or Drain pass, with its sums since the interval began
+)
+
+// Pass takes a picture of the table as it was at Begin, in steps, while packets go on being added: whatever a
+// packet is about to change is taken first. One pass is under way at a time.
+type Pass struct {
+	table   *Table
+	kind    PassKind
+	cursor  uint32 // next entry to visit
+	end     uint32 // entries there were at Begin
+	picture *Picture
+}
+
+// Begin starts a pass. One that is under way is completed first, all at once.
+func (t *Table) Begin(kind PassKind) *Pass {
+	if t.taking != nil {
+		t.taking.Step(math.MaxInt)
+	}
+	t.pass++
+	p := &Pass{table: t, kind: kind, end: t.slab.used, picture: new(Picture)}
+	t.taking = p
+	t.folded.visit(kind, p.picture)
+	p.Step(0) // an empty table is complete already
+	return p
+}
+
+// Step visits up to limit conversations and says whether the picture is complete.
+func (p *Pass) Step(limit int) (done bool) {
+	t := p.table
+	if p.Done() && t.taking != p {
+		return true
+	}
+	for ; limit > 0 && p.cursor < p.end; limit-- {
+		id := p.cursor
+		p.cursor++
+		e := t.slab.at(id)
+		if e.free() || e.pass == t.pass {
+			continue
+		}
+		if p.kind == Drain && !e.counted() && t.outlived(e) {
+			t.forget(id, e)
+			continue
+		}
+		p.visit(id, e)
+	}
+	if p.cursor == p.end {
+		t.taking = nil
+	}
+	return p.Done()
+}
+
+// outlived says that a conversation at rest need not be remembered: its next packet would give the same
+// orientation anyway, or it is too long ago.
+func (t *Table) outlived(e *entry) bool {
+	silent := time.Duration(t.latest - e.lastSeen)
+	return silent > t.cfg.IdleLifetime || silent > silence && e.derivable()
+}
+
+// visit takes one entry that the pass has not seen.
+func (p *Pass) visit(id uint32, e *entry) {
+	e.pass = p.table.pass
+	if !e.counted() || p.kind == Changes && !e.changed {
+		return
+	}
+	p.picture.add(id, e.key.flowKey(e.reversed), e.counters())
+	switch p.kind {
+	case Drain:
+		e.reset()
+	case Changes:
+		e.changed = false
+	}
+}
+
+// Done says that the picture is complete.
+func (p *Pass) Done() bool { return p.cursor == p.end }
+
+// Picture returns what was taken; it is the caller's to keep, in any goroutine. Before Done it is incomplete and
+// must be left alone.
+func (p *Pass) Picture() *Picture { return p.picture }
+
+// Conversation is what a pass took of one.
+type Conversation struct {
+	Key flow.Key // of the flow it counts for; its orientation may have changed since an earlier pass
+	// ID tells apart the conversations (and folded rows) that were counted in an interval.
+	ID       uint32
+	Counters flow.Counters
+}

@@ -1,0 +1,179 @@
+// Package table is the live flow table of one interface: it adds packets up by conversation and hands the sums over
+// as flows. It is floor 2, above packets and below the meter; it does no I/O and knows no clock but the times it is
+// given.
+//
+// A conversation is what goes on between two end points (address and port) with one protocol; both directions meet
+// in one entry, whose orientation says which end initiated it (direction.go). Because counters are relative to the
+// interface and not to the initiator, a better idea of the orientation moves all that was counted in the interval:
+// there are never two half flows. The source port takes part in the conversation and is summed away in the rows.
+//
+// Invariants: the sum over all rows of an interval equals what was added in it; a conversation has one entry; Add
+// allocates nothing once the table has grown to its load, and its work is bounded (the index grows in 256 separate
+// shards, so no packet ever waits for a rehash of everything); entries and index hold no pointers, so the garbage
+// collector never walks them. The hash is seeded per table: nobody can prepare collisions.
+//
+// Rotation, live view and checkpoint read the table through passes (pass.go), which take a consistent picture in
+// steps of bounded size between which packets go on being added.
+//
+// A Table belongs to one goroutine.
+package table
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/packet"
+)
+
+// Config bounds a table.
+type Config struct {
+	// MaxFlows is how many conversations are remembered at most, those at rest included; one takes about 120
+	// bytes. A packet of a new conversation beyond it replaces one at rest or, where there is none at hand, is
+	// counted in a row that carries only family and protocol.
+	MaxFlows int `yaml:"max_flows"`
+	// IdleLifetime is how long a conversation at rest is remembered for its orientation, where the next packet
+	// alone would not give the same.
+	IdleLifetime time.Duration `yaml:"idle_lifetime"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute}
+}
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	if c.MaxFlows < 1 || c.MaxFlows > maxFlows {
+		return fmt.Errorf("max_flows is %d: it must be between 1 and %d", c.MaxFlows, maxFlows)
+	}
+	if c.IdleLifetime < 0 {
+		return fmt.Errorf("idle_lifetime is %v: it must not be negative", c.IdleLifetime)
+	}
+	return nil
+}
+
+// maxFlows keeps the numbers of conversations apart from those of folded rows (foldedID).
+const maxFlows = 1 << 30
+
+// Table is a live flow table. Its zero value is of no use: see New.
+type Table struct {
+	cfg    Config
+	index  index
+	slab   slab
+	pass   uint32 // number of the latest pass: an entry with another number is still to be visited by it
+	taking *Pass  // the pass under way, nil if none is
+	latest int64  // latest time given to Add, Unix nanoseconds
+	hand   uint32 // where the search for a conversation to forget goes on
+	folded folded
+}
+
+// New makes an empty table. The configuration must be valid.
+func New(cfg Config) *Table {
+	if err := cfg.Validate(); err != nil {
+		panic("table: " + err.Error())
+	}
+	t := &Table{cfg: cfg}
+	t.index.init()
+	return t
+}
+
+// Add counts a packet of the given frame length in bytes, at now (Unix nanoseconds). It keeps nothing of p.
+func (t *Table) Add(p *packet.Packet, length uint32, sent bool, now int64) {
+	t.latest = max(t.latest, now)
+	var k key
+	swapped := keyOf(&k, p)
+	h := t.index.hash(&k)
+	id, e := t.index.find(h, &k, &t.slab)
+	if e == nil {
+		if e = t.insert(h, &k, p, swapped); e == nil {
+			t.folded.add(p, length, sent)
+			return
+		}
+	} else {
+		if e.pass != t.pass {
+			t.taking.visit(id, e)
+		}
+		if p.TCPFlags&packet.SYN != 0 {
+			e.handshake(p.TCPFlags, swapped, now)
+		}
+	}
+	e.lastSeen = now
+	e.changed = true
+	if sent {
+		e.bytesSent = saturate(e.bytesSent, uint64(length))
+		e.packetsSent++
+	} else {
+		e.bytesReceived = saturate(e.bytesReceived, uint64(length))
+		e.packetsReceived++
+	}
+}
+
+func saturate(a, b uint64) uint64 {
+	if sum := a + b; sum >= a {
+		return sum
+	}
+	return math.MaxUint64
+}
+
+// insert makes an entry for a conversation that is not known, nil where there is no room for it.
+func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) *entry {
+	if t.slab.live >= t.cfg.MaxFlows && !t.forgetOne() {
+		return nil
+	}
+	id, e := t.slab.take()
+	t.index.insert(h, id)
+	*e = entry{key: *k, pass: t.pass}
+	e.reversed, e.evidence = orient(p, k, swapped)
+	return e
+}
+
+// forgetTries bounds the search for a conversation at rest: during a flood every packet pays for it.
+const forgetTries = 8
+
+// forgetOne makes room by forgetting a conversation without packets in this interval.
+func (t *Table) forgetOne() bool {
+	for range forgetTries {
+		if t.hand++; t.hand >= t.slab.used {
+			t.hand = 0
+		}
+		e := t.slab.at(t.hand)
+		if e.free() {
+			continue
+		}
+		if e.pass != t.pass {
+			t.taking.visit(t.hand, e)
+		}
+		if !e.counted() {
+			t.forget(t.hand, e)
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Table) forget(id uint32, e *entry) {
+	t.index.remove(t.index.hash(&e.key), id)
+	t.slab.release(id, e)
+}
+
+// Flows is the number of conversations in memory, those at rest included.
+func (t *Table) Flows() int { return t.slab.live }
+
+// Folded is the number of packets since New that had no room in the table and were counted by family and protocol
+// alone.
+func (t *Table) Folded() uint64 { return t.folded.packets }
+
+// Rotate ends the interval: it appends its rows to dst, ordered by flow.Key.Compare, each key once, none without
+// packets, and starts counting anew. Conversations keep their orientation. It is a whole Drain pass at once.
+func (t *Table) Rotate(dst []flow.Record) []flow.Record { return t.whole(Drain).Rows(dst) }
+
+// Snapshot appends the rows of the interval so far, as Rotate does, and changes nothing.
+func (t *Table) Snapshot(dst []flow.Record) []flow.Record { return t.whole(Copy).Rows(dst) }
+
+func (t *Table) whole(kind PassKind) *Picture {
+	pass := t.Begin(kind)
+	pass.Step(math.MaxInt)
+	return pass.Picture()
+}
