@@ -16,8 +16,12 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// warmUp bounds the wait until every probe has seen something.
-const warmUp = 30 * time.Second
+const (
+	// warmUp bounds the wait until every probe has seen something.
+	warmUp = 30 * time.Second
+	// worthwhile is how much time the answers should cover.
+	worthwhile = 8 * time.Second
+)
 
 // question is one of those that Weir is for.
 type question struct {
@@ -55,7 +59,7 @@ func answers(ctx context.Context, o options, f *fleet.Fleet) error {
 // weir is the command line tool, pointed at the fleet.
 func weir(ctx context.Context, o options, f *fleet.Fleet, arguments ...string) *exec.Cmd {
 	for _, m := range f.Members() {
-		arguments = append(arguments, "--server", m.URL)
+		arguments = append(arguments, "--server", m.Name+"="+m.URL)
 	}
 	arguments = append(arguments, "--ca", f.CAFile(), "--token-file", f.TokenFile())
 	return exec.CommandContext(ctx, filepath.Join(o.bin, "weir"), arguments...)
@@ -113,6 +117,9 @@ func lacks(f *fleet.Fleet, r *wire.Result) string {
 	}
 	if len(hosts) < len(f.Members()) {
 		return fmt.Sprintf("flows of %d of %d hosts", len(hosts), len(f.Members()))
+	}
+	if span := r.Summary.TimeLast.Sub(r.Summary.TimeFirst); span < worthwhile {
+		return fmt.Sprintf("%s of traffic", span)
 	}
 	for _, port := range []uint16{f.Plan().Ports.HTTP, f.Plan().Ports.DNS, f.Plan().Ports.SSH} {
 		if !ports[port] {

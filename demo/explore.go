@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -48,8 +49,7 @@ func explore(ctx context.Context, o options, f *fleet.Fleet, logger *slog.Logger
 	health, err := healthy(ctx, h)
 	if err != nil {
 		cancel()
-		<-done
-		return err
+		return errors.Join(err, <-done)
 	}
 	fmt.Printf("\n▸ plugin: %s\n▸ explorer: %s\n", health, h.URL())
 	if o.once {

@@ -101,7 +101,7 @@ func appendTo(path, iface string, count int, records []flow.Record) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // appended blocks are durable already
+	defer s.Close() // appended blocks are durable already
 	for i := range count {
 		end := now.Add(-2*time.Minute - time.Duration(count-1-i)*5*time.Minute).Unix()
 		if err := s.Append(context.Background(), iface, interval(end, 5*time.Minute, uint64(i+1)), records); err != nil {
@@ -166,7 +166,7 @@ func startProbe(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	server.Start()
-	ts.Defer(func() { server.Close(); s.Close() }) //nolint:errcheck // it was only read
+	ts.Defer(func() { server.Close(); s.Close() }) // it was only read
 	ts.Setenv(args[0], server.URL)
 }
 
@@ -179,7 +179,7 @@ func answer(w http.ResponseWriter, r *http.Request, engine *query.Engine) {
 	if err != nil {
 		w.Header().Set("Content-Type", wire.ProblemType)
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		json.NewEncoder(w).Encode(err) //nolint:errcheck // the script sees what is missing
+		json.NewEncoder(w).Encode(err) // the script sees what is missing
 		return
 	}
 	result, err := engine.Query(r.Context(), q)
@@ -187,7 +187,7 @@ func answer(w http.ResponseWriter, r *http.Request, engine *query.Engine) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	result.WriteJSON(w) //nolint:errcheck // the script sees what is missing
+	result.WriteJSON(w) // the script sees what is missing
 }
 
 // startStub serves files under paths, whatever the method.

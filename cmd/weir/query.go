@@ -123,8 +123,8 @@ func (v *queryVerb) prepare(ctx context.Context, attributes string, remote bool)
 	if strings.TrimSpace(request.Ifaces) == "" {
 		return nil, usage("no interface is named", "add -i any, or some of them: -i eth0,eth1")
 	}
-	if !remote && strings.TrimSpace(request.Last) == "" {
-		request.Last = "now" // a server has its own clock, a store is read by ours
+	if strings.TrimSpace(request.Last) == "now" {
+		request.Last = "" // what is stamped with the second that has begun belongs to it, too
 	}
 	q, err := request.PrepareResolving(ctx, v.app.now(), lookup)
 	var problem *wire.Problem
@@ -143,9 +143,7 @@ func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 func (v *queryVerb) fixed(q *wire.Query) (*wire.Query, error) {
 	request := *q.Request
 	request.First = strconv.FormatInt(q.First, 10)
-	if last := strings.TrimSpace(request.Last); last == "now" {
-		request.Last = ""
-	} else if last != "" {
+	if strings.TrimSpace(request.Last) != "" {
 		request.Last = strconv.FormatInt(q.Last, 10)
 	}
 	if q.Resolution > 0 {

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirflow/weir/pkg/fleet"
@@ -36,6 +39,33 @@ func (v *queryVerb) remote(ctx context.Context, attributes string, addresses []s
 	return v.show(q, result, true)
 }
 
+// hostOf is how a server without a name stands in the host column: by the host of its address, with the port where
+// several servers share the host.
+func hostOf(address string, servers []string) string {
+	host, port := hostPort(address)
+	for _, text := range servers {
+		if _, other := named(text); other != address {
+			if same, _ := hostPort(other); same == host {
+				return net.JoinHostPort(host, port)
+			}
+		}
+	}
+	return host
+}
+
+// hostPort splits an address; one without a host, such as a Unix socket's, stays whole.
+func hostPort(address string) (host, port string) {
+	text := address
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || strings.HasPrefix(address, "unix:") {
+		return address, ""
+	}
+	return u.Hostname(), cmp.Or(u.Port(), "8145")
+}
+
 // ask asks one server, whose errors are those of the query, or several or named ones, whose errors stand in the
 // result.
 func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*wire.Result, error) {
@@ -50,7 +80,7 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 		if len(servers) == 1 && name == "" {
 			return server.Query(ctx, q.Request)
 		}
-		host := fleet.Host{Name: cmp.Or(name, address), Client: server}
+		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: server}
 		if slices.ContainsFunc(hosts, func(h fleet.Host) bool { return h.Name == host.Name }) {
 			return nil, usage(fmt.Sprintf("--server: %s is named twice", host.Name), "")
 		}

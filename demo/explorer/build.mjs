@@ -14,8 +14,8 @@ const require = createRequire(import.meta.url);
 const grafanaAsCommonJS = {
   name: 'grafana-as-commonjs',
   setup({ onResolve }) {
-    onResolve({ filter: /^@grafana\/(data|ui|runtime|schema|i18n|e2e-selectors)(\/|$)/ }, ({ path }) => ({
-      path: require.resolve(path),
+    onResolve({ filter: /^@grafana\// }, ({ path, resolveDir }) => ({
+      path: require.resolve(path, { paths: [resolveDir] }),
     }));
   },
 };

@@ -65,6 +65,9 @@ func (h *host) url() string {
 	return fmt.Sprintf("https://127.0.0.1:%d", h.port)
 }
 
+// errEnded says that a probe ended by itself.
+var errEnded = errors.New("it ended too early")
+
 // startTimeout is how long a probe may take until it accepts connections.
 const startTimeout = 10 * time.Second
 
@@ -132,7 +135,7 @@ func (h *host) await() error {
 			h.done <- end
 			text, _ := os.ReadFile(h.log) // what it says of itself is the reason
 			lines := strings.Split(strings.TrimSpace(string(bytes.TrimSpace(text))), "\n")
-			return fmt.Errorf("the probe of %s ended (%v): %s", h.name, end, lines[len(lines)-1])
+			return fmt.Errorf("the probe of %s ended: %s: %w", h.name, lines[len(lines)-1], errors.Join(end, errEnded))
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -158,12 +161,14 @@ func (h *host) stop() error {
 		return fmt.Errorf("stop the probe of %s: %w", h.name, err)
 	}
 	select {
-	case <-h.done:
+	case err := <-h.done:
+		if err != nil {
+			return fmt.Errorf("the probe of %s did not end in order, see %s: %w", h.name, h.log, err)
+		}
 		return nil
 	case <-time.After(stopTimeout):
 		_ = h.process.Process.Kill() // gone already is as good
-		<-h.done
-		return fmt.Errorf("the probe of %s did not end within %s and was killed", h.name, stopTimeout)
+		return fmt.Errorf("the probe of %s did not end within %s and was killed: %w", h.name, stopTimeout, <-h.done)
 	}
 }
 
@@ -209,13 +214,13 @@ func pipe(ctx context.Context, from net.Conn, dial func(context.Context) (net.Co
 		return
 	}
 	defer to.Close()
-	stop := context.AfterFunc(ctx, func() { _, _ = from.Close(), to.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = errors.Join(from.Close(), to.Close()) })
 	defer stop()
 	done := make(chan struct{}, 2)
 	for _, way := range [2][2]net.Conn{{from, to}, {to, from}} {
 		go func() {
-			_, _ = io.Copy(way[1], way[0]) // ends with either connection
-			_, _ = from.Close(), to.Close()
+			_, _ = io.Copy(way[1], way[0])            // ends with either connection
+			_ = errors.Join(from.Close(), to.Close()) // the other way ends with it
 			done <- struct{}{}
 		}()
 	}

@@ -69,12 +69,12 @@ func BuildFrontEnd(ctx context.Context) error {
 		return err
 	}
 	// webpack cleans dist/ of all but the backend's files.
-	if !newer(filepath.Join(DistDir, "module.js"), "src", "package.json", ".config") {
+	if !newer(filepath.Join(DistDir, "module.js"), "src", "package.json", "CHANGELOG.md", ".config") {
 		if err := (Step{Name: "build the plugin front end", Command: []string{"npm", "run", "build"}}).Run(ctx); err != nil {
 			return err
 		}
 	}
-	if newer(filepath.Join(PageDir, "index.html"), "demo/explorer/build.mjs", "demo/explorer/src", "package-lock.json") {
+	if newer(filepath.Join(PageDir, "explorer.js"), "demo/explorer/build.mjs", "demo/explorer/index.html", "demo/explorer/src", "package-lock.json") {
 		return nil
 	}
 	return Step{Name: "build the explorer page", Command: []string{"node", "demo/explorer/build.mjs"}}.Run(ctx)

@@ -218,6 +218,33 @@ func TestTreeByColumn(t *testing.T) {
 	})
 }
 
+func TestTreeDescribesItself(t *testing.T) {
+	m := mustCompile(t, "dport = 80 & (label.site = a | sip is not private) & !(bytes > 5)")
+	root := m.Rows()
+	if got, want := root.String(), "(dport = 80 & (label.site = a | sip is not private))"; got != want {
+		t.Errorf("the tree is %s, want %s", got, want)
+	}
+	var terms, keys []string
+	for term := range root.Terms {
+		terms, keys = append(terms, term.Attribute().String()+": "+term.String()), append(keys, term.Key())
+	}
+	if want := []string{"dport: dport = 80", "label: label.site = a", "sip: sip is not private"}; !slices.Equal(terms, want) {
+		t.Errorf("the terms are %q, want %q", terms, want)
+	}
+	if want := []string{"", "site", ""}; !slices.Equal(keys, want) {
+		t.Errorf("the keys are %q, want %q", keys, want)
+	}
+	for term := range m.groups.Terms {
+		if term.Attribute() != Counter || term.Key() != "bytes" || term.MatchText("") {
+			t.Errorf("the term on groups is %s, %q", term.Attribute(), term.Key())
+		}
+	}
+	root.Terms(func(*Term) bool { return false }) // an iterator that is left early
+	if Attribute(0).String() != "invalid" || Attribute(200).String() != "invalid" {
+		t.Error("attributes that are none have names")
+	}
+}
+
 func byColumn(n *Node, r *Row) bool {
 	switch n.Kind() {
 	case All:

@@ -46,13 +46,13 @@ func (t *Term) printAddresses(b *strings.Builder) {
 	name := t.name()
 	count := len(s.v4) + len(s.v6) + len(s.names) + len(s.lists) + bits.OnesCount16(uint16(s.classes))
 	single := count == 1
-	for r := range s.spans {
-		if single && r.network && r.from != r.to {
+	s.spans(func(first span) bool {
+		if single && first.network && first.from != first.to {
 			name = name[:1] + "net"
 		}
-		single = single && r.network
-		break
-	}
+		single = single && first.network
+		return false
+	})
 	switch {
 	case single && s.classes != 0 && t.negated:
 		b.WriteString(name + " is not ")

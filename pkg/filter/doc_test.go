@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -50,7 +51,7 @@ func TestFaultsOfGoProbe(t *testing.T) {
 	}
 	for _, length := range []string{"-1", "-9", "33", "129", "08", "+8", "", "8/8", "1e1"} {
 		for _, base := range []string{"10.0.0.0", "::ffff:1.2.3.4", "2001:db8::"} {
-			if c, err := Parse("snet = " + base + "/" + length); err == nil && !(length == "33" && base != "10.0.0.0") {
+			if c, err := Parse("snet = " + base + "/" + length); err == nil && (length != "33" || base == "10.0.0.0") {
 				t.Errorf("%s/%s is read as %q", base, length, c)
 			}
 		}
@@ -139,7 +140,7 @@ func docErrorList() (string, error) {
 	var b strings.Builder
 	for i, text := range docErrors {
 		_, err := Parse(text)
-		e, ok := err.(*Error)
+		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			return "", fmt.Errorf("%q is not refused", text)
 		}

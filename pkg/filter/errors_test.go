@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -72,7 +73,7 @@ func TestErrors(t *testing.T) {
 		{"iface = a\xff", "\xff", "the text is not valid UTF-8 here", ""},
 	} {
 		_, err := Parse(test.text)
-		e, ok := err.(*Error)
+		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			t.Errorf("%q: %v", test.text, err)
 			continue
@@ -115,7 +116,7 @@ func TestDiagram(t *testing.T) {
 		"iface = a\x1b[2J":           "iface = a�[2J\n         ^\nunexpected character U+001B",
 	} {
 		_, err := Parse(text)
-		e, ok := err.(*Error)
+		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			t.Errorf("%q: %v", text, err)
 			continue

@@ -63,8 +63,8 @@ func FuzzParse(f *testing.F) {
 
 func checkError(t *testing.T, text string, err error) {
 	t.Helper()
-	var e *Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		t.Fatalf("%q: %T is no *Error", text, err)
 	}
 	if e.Text != text || e.Offset < 0 || e.Length < 0 || e.Offset+e.Length > len(text) || e.Message == "" {

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func TestGroupTermsStandAnywhereInTheTopLevelAnd(t *testing.T) {
 		"(dir = in & dport = 1) | (dir = out & dport = 2)": "dir = in",
 	} {
 		_, err := Parse(text)
-		e, ok := err.(*Error)
+		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Text[e.Offset:e.Offset+e.Length] != want || !strings.Contains(e.Message, "OR") {
 			t.Errorf("%q: %v; want an error at %q", text, err, want)
 		}

@@ -53,8 +53,8 @@ func (c *Condition) unresolved() *Error {
 		if t.addresses == nil {
 			continue
 		}
-		for _, r := range t.addresses.names {
-			return c.fault(r, "the host name "+strconv.Quote(r.name)+" has not been looked up")
+		if names := t.addresses.names; len(names) > 0 {
+			return c.fault(names[0], "the host name "+strconv.Quote(names[0].name)+" has not been looked up")
 		}
 		for _, l := range t.addresses.lists {
 			if l.set == nil {

@@ -1,8 +1,10 @@
 package filter
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -132,6 +134,65 @@ func TestPatternsAreNotExponential(t *testing.T) {
 	}
 	if p.match(string(text)) {
 		t.Error("matched")
+	}
+}
+
+// Lists of numbers hold what they should, however their ranges lie.
+func TestNumberLists(t *testing.T) {
+	g := newGenerator(4)
+	for range 2000 {
+		var text strings.Builder
+		in := make(map[uint16]bool)
+		for range 1 + g.IntN(6) {
+			from := uint16(g.IntN(40))
+			to := from + uint16(g.IntN(12))
+			fmt.Fprintf(&text, "%d-%d,", from, to)
+			for n := from; n <= to; n++ {
+				in[n] = true
+			}
+		}
+		m := mustCompile(t, "dport in ("+text.String()+")")
+		for n := range uint16(60) {
+			if got := m.Row(&Row{Key: flow.Key{DestinationPort: n, Protocol: flow.TCP}}); got != in[n] {
+				t.Fatalf("dport in (%s) on %d: %t", text.String(), n, got)
+			}
+		}
+	}
+}
+
+func TestHostNames(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	for name, want := range map[string]bool{
+		"localhost": true, "a.b-c.example.org": true, "example.org.": true, "_srv._tcp.example.org": true, "1a": true, "3com.com": true,
+		"xn--bcher-kva.example": true, label: true, label + "a": false, "-a": false, "a-": false, "a..b": false, ".": false, ".a": false,
+		"a.1": false, "1.2.3": false, "": false, "a b": false, "bücher.example": false, "a:b": false,
+		strings.Repeat(label+".", 3) + strings.Repeat("a", 61): true, strings.Repeat(label+".", 3) + strings.Repeat("a", 62): false,
+	} {
+		if got := validHostName(name); got != want {
+			t.Errorf("%q is a host name: %t", name, got)
+		}
+	}
+}
+
+func TestComplementOfASet(t *testing.T) {
+	g := newGenerator(6)
+	for range 1000 {
+		var s addressSet
+		for range g.IntN(5) {
+			a, bits := addr4(g.Uint32()), g.IntN(5)
+			s.addPrefix(netip.PrefixFrom(a, bits))
+			s.addPrefix(netip.PrefixFrom(addr6(address6{g.Uint64(), 0}), bits))
+		}
+		s.merge()
+		c := s.complement()
+		c.merge()
+		for range 20 {
+			for _, a := range []netip.Addr{addr4(g.Uint32()), addr6(address6{g.Uint64(), g.Uint64()})} {
+				if s.naive(a) == c.naive(a) {
+					t.Fatalf("%s is in the set and its complement, or in neither", a)
+				}
+			}
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func (s *Server) recovered(panicked any, w *writer, r *http.Request) {
 	if panicked == nil {
 		return
 	}
-	if panicked == http.ErrAbortHandler {
+	if err, ok := panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(panicked)
 	}
 	s.deps.Logger.Error("panic", "path", r.URL.Path, "panic", panicked, "stack", string(debug.Stack()))

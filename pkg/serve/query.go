@@ -150,9 +150,12 @@ func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Res
 // problem is what the caller gets to see of an error.
 func (s *Server) problem(err error, r *http.Request) *wire.Problem {
 	var p *wire.Problem
+	var limit *wire.LimitError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &limit):
+		return wire.NewProblem(http.StatusServiceUnavailable, limit.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return wire.NewProblem(http.StatusServiceUnavailable, fmt.Sprintf("the query took longer than the limit of %v: ask for a shorter span or fewer attributes", s.cfg.Limits.Timeout))
 	case errors.Is(err, context.Canceled):

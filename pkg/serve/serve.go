@@ -214,8 +214,8 @@ func (s *Server) shutdown(servers []*http.Server, cancel func()) {
 	for _, server := range servers {
 		ending.Go(func() {
 			if err := server.Shutdown(ctx); err != nil {
-				cancel() // what still runs ends now
-				server.Close()
+				cancel()           // what still runs ends now
+				_ = server.Close() // the listeners are closed already
 			}
 		})
 	}

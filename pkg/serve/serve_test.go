@@ -11,21 +11,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -240,6 +234,7 @@ func TestErrorsOfTheQuerier(t *testing.T) {
 		part   string
 	}{
 		{wire.NewProblem(422, "too many groups"), 422, "too many groups"},
+		{fmt.Errorf("group: %w", &wire.LimitError{What: "groups", Limit: 10, Remedy: "ask for less"}), 503, "more than 10 groups"},
 		{fmt.Errorf("scan: %w", context.DeadlineExceeded), 503, "limit of 2m0s"},
 		{errors.New("secret inside"), 500, "internal error"},
 		{nil, 500, "internal error"},
@@ -260,161 +255,6 @@ func TestErrorsOfTheQuerier(t *testing.T) {
 	}
 	if response, _ := send(t, http.DefaultClient, "GET", base(s)+"/-/health", ""); response.StatusCode != 200 {
 		t.Error("the server is not well after a panic")
-	}
-}
-
-func TestRowsLimit(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Rows = 10
-	s, _ := start(t, cfg, Deps{Querier: fake{func(_ context.Context, q *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
-		r := result(int(min(q.Limit, 50)))
-		r.Summary.Hits.Total = 50
-		return r, nil
-	}}})
-	for body, cut := range map[string]bool{`{"query":"sip","ifaces":"any","num_results":5}`: false, `{"query":"sip","ifaces":"any","num_results":4294967295}`: true} {
-		_, text := send(t, http.DefaultClient, "POST", base(s)+"/_query", body)
-		var r wire.Result
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			t.Fatal(err)
-		}
-		if got := r.Status.State == wire.StatePartial; got != cut || len(r.Rows) > 10 {
-			t.Errorf("%s: %d rows, status %+v", body, len(r.Rows), r.Status)
-		}
-	}
-}
-
-func TestBodyLimit(t *testing.T) {
-	s, _ := start(t, insecure(), Deps{})
-	body := `{"query":"sip","ifaces":"any","caller":"` + strings.Repeat("a", wire.DefaultBodyLimit) + `"}`
-	response, text := send(t, http.DefaultClient, "POST", base(s)+"/_query", body)
-	wantProblem(t, response, text, http.StatusRequestEntityTooLarge)
-}
-
-// until polls a condition that another goroutine brings about.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("timed out waiting until %s", what)
-		}
-	}
-}
-
-func TestConcurrencyLimit(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Concurrent, cfg.Limits.Queue = 1, 20*time.Millisecond
-	entered, leave := make(chan struct{}), make(chan struct{})
-	s, _ := start(t, cfg, Deps{Querier: fake{func(context.Context, *wire.Query, func(*wire.Result)) (*wire.Result, error) {
-		entered <- struct{}{}
-		<-leave
-		return result(1), nil
-	}}})
-	first := make(chan int, 1)
-	go func() {
-		response, err := http.Post(base(s)+"/_query", "application/json", strings.NewReader(question))
-		if err != nil {
-			first <- 0
-			return
-		}
-		response.Body.Close()
-		first <- response.StatusCode
-	}()
-	<-entered
-	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query", question)
-	wantProblem(t, response, body, http.StatusServiceUnavailable)
-	if response.Header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
-	}
-	close(leave)
-	if got := <-first; got != 200 {
-		t.Errorf("the first query got %d", got)
-	}
-}
-
-func TestRateLimit(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Rate, cfg.Limits.Burst = 0.5, 2
-	clock := time.Unix(1790000000, 0)
-	s, _ := start(t, cfg, Deps{Now: func() time.Time { return clock }})
-	ask := func() *http.Response {
-		response, _ := send(t, http.DefaultClient, "POST", base(s)+"/_query", question)
-		return response
-	}
-	for i, want := range []int{200, 200, 429, 429} {
-		response := ask()
-		if response.StatusCode != want {
-			t.Errorf("query %d got %d, want %d", i, response.StatusCode, want)
-		}
-		if want == 429 && response.Header.Get("Retry-After") != "2" {
-			t.Errorf("Retry-After is %q, want 2", response.Header.Get("Retry-After"))
-		}
-	}
-	clock = clock.Add(2 * time.Second)
-	if got := ask().StatusCode; got != 200 {
-		t.Errorf("after the time that Retry-After names: %d", got)
-	}
-}
-
-func TestDisconnectCancelsTheQuery(t *testing.T) {
-	for _, path := range []string{"/_query", "/_query/sse"} {
-		entered, cancelled := make(chan struct{}), make(chan struct{})
-		s, _ := start(t, insecure(), Deps{Querier: fake{func(ctx context.Context, _ *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
-			close(entered)
-			<-ctx.Done()
-			close(cancelled)
-			return nil, ctx.Err()
-		}}})
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-entered; cancel() }()
-		r, _ := http.NewRequestWithContext(ctx, "POST", base(s)+path, strings.NewReader(question))
-		if response, err := http.DefaultClient.Do(r); err == nil {
-			response.Body.Close()
-		}
-		select {
-		case <-cancelled:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%s: the query goes on although its caller is gone", path)
-		}
-	}
-}
-
-func TestQueryTimeout(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Timeout = 10 * time.Millisecond
-	s, _ := start(t, cfg, Deps{Querier: fake{func(ctx context.Context, _ *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}}})
-	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query", question)
-	wantProblem(t, response, body, http.StatusServiceUnavailable)
-}
-
-// A caller that sends its header, or its body, drop by drop is cut off.
-func TestSlowLoris(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Header = 50 * time.Millisecond
-	s, _ := start(t, cfg, Deps{})
-	for name, beginning := range map[string]string{
-		"header": "POST /_query HTTP/1.1\r\nHost: x\r\nX-Drop:",
-		"body":   "POST /_query HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
-	} {
-		c, err := net.Dial("tcp", s.Addrs()[0].String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		io.WriteString(c, beginning)
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		answer, err := io.ReadAll(c)
-		if err != nil {
-			t.Errorf("slow %s: the connection is still open: %v", name, err)
-		}
-		if name == "body" && !bytes.HasPrefix(answer, []byte("HTTP/1.1 400")) {
-			t.Errorf("slow %s: %.100s", name, answer)
-		}
-	}
-	if response, _ := send(t, http.DefaultClient, "POST", base(s)+"/_query", question); response.StatusCode != 200 {
-		t.Error("others are affected")
 	}
 }
 
@@ -442,131 +282,6 @@ func TestNamesInConditionsAreLookedUp(t *testing.T) {
 	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query", `{"query":"sip","ifaces":"any","condition":"sip = www.example.org"}`)
 	if response.StatusCode != 200 || !strings.Contains(asked, "192.0.2.9") {
 		t.Errorf("condition %q: %s", asked, body)
-	}
-}
-
-// Every query that goProbe's own clients were seen to send gets an answer from an insecure listener.
-func TestRecordedRequests(t *testing.T) {
-	folder := testenv.Shared(t, "goprobe-v4-clients")
-	files, err := filepath.Glob(filepath.Join(folder, "*.request.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, _ := start(t, insecure(), Deps{Lookup: func(context.Context, string) ([]netip.Addr, error) {
-		return []netip.Addr{netip.MustParseAddr("192.0.2.9")}, nil
-	}})
-	queries := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for one := range strings.SplitSeq(string(text), "\n----\n") {
-			one = strings.ReplaceAll(one, "\r", "")
-			head, body, _ := strings.Cut(strings.TrimLeft(one, "\n"), "\n\n")
-			line, headers, _ := strings.Cut(head, "\n")
-			method, rest, _ := strings.Cut(line, " ")
-			path, _, _ := strings.Cut(rest, " ")
-			if method != "POST" || path != "/_query" && path != "/_query/sse" {
-				continue
-			}
-			queries++
-			r, err := http.NewRequestWithContext(t.Context(), method, base(s)+path, strings.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for header := range strings.SplitSeq(headers, "\n") {
-				if name, value, ok := strings.Cut(header, ": "); ok && name != "Host" && name != "Content-Length" {
-					r.Header.Set(name, value)
-				}
-			}
-			response, err := http.DefaultTransport.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer, _ := io.ReadAll(response.Body)
-			response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				t.Errorf("%s: %d: %s", filepath.Base(file), response.StatusCode, answer)
-			}
-			if path == "/_query/sse" && !strings.HasPrefix(string(answer), "event: finalResult\ndata: {") {
-				t.Errorf("%s: %.100s", filepath.Base(file), answer)
-			}
-		}
-	}
-	if queries < 60 {
-		t.Errorf("only %d queries were found", queries)
-	}
-}
-
-func TestShutdown(t *testing.T) {
-	cfg := insecure()
-	cfg.Limits.Shutdown = 20 * time.Millisecond
-	entered := make(chan struct{})
-	log := slog.New(slog.DiscardHandler)
-	s, err := New(cfg, Deps{Logger: log, Querier: fake{func(ctx context.Context, _ *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
-		close(entered)
-		<-ctx.Done() // ends only when told to
-		return nil, ctx.Err()
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	go func() {
-		if response, err := http.Post(base(s)+"/_query", "application/json", strings.NewReader(question)); err == nil {
-			response.Body.Close()
-		}
-	}()
-	<-entered
-	cancel()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("a query that hangs keeps the server from ending")
-	}
-	if c, err := net.Dial("tcp", s.Addrs()[0].String()); err == nil {
-		c.Close()
-		t.Error("the listener is still open")
-	}
-}
-
-func TestHandlerAsAdmin(t *testing.T) {
-	s, err := New(DefaultConfig(), Deps{Querier: fake{}, Logger: slog.New(slog.DiscardHandler),
-		Extra: []Route{{"PUT /config", RoleAdmin, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for want, h := range map[int]http.Handler{200: s.Handler(), 403: s} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("PUT", "/config", nil))
-		if w.Code != want {
-			t.Errorf("PUT /config by %T: %d, want %d", h, w.Code, want)
-		}
-	}
-}
-
-func TestNewRefusesBadRoutes(t *testing.T) {
-	handler := http.NotFoundHandler()
-	for name, extra := range map[string][]Route{
-		"no role":  {{"GET /x", "", handler}},
-		"conflict": {{"POST /_query", RoleQuery, handler}},
-		"pattern":  {{"GET {", RoleQuery, handler}},
-	} {
-		if _, err := New(DefaultConfig(), Deps{Querier: fake{}, Logger: slog.New(slog.DiscardHandler), Extra: extra}); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	if _, err := New(DefaultConfig(), Deps{}); err == nil {
-		t.Error("a server without querier is accepted")
 	}
 }
 

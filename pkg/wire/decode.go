@@ -139,7 +139,7 @@ func syntaxError(err error) error {
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Errorf("%v (at byte %d)", syntax, syntax.Offset)
+		return fmt.Errorf("%w (at byte %d)", syntax, syntax.Offset)
 	}
 	return err
 }

@@ -21,9 +21,8 @@ const (
 	DefaultSpan     = 30 * 24 * time.Hour
 	defaultLookup   = time.Second // forward lookups of names in a condition
 	maxLookup       = 30 * time.Second
-	maxText         = 64 << 10 // bytes of a condition
-	maxQueryText    = 4 << 10  // bytes of a list of attributes
-	autoBins        = 288      // time_resolution "auto": at most that many bins
+	maxQueryText    = 4 << 10 // bytes of a list of attributes
+	autoBins        = 288     // time_resolution "auto": at most that many bins
 	autoGranularity = 5 * time.Minute
 )
 
@@ -224,12 +223,7 @@ func (c *checker) numbers(q *Query) {
 }
 
 func (c *checker) condition(ctx context.Context, q *Query, lookup Lookup) {
-	text := c.request.Condition
-	if len(text) > maxText {
-		c.fault("condition", text, "the condition has %d bytes, more than the limit of %d", len(text), maxText)
-		return
-	}
-	condition, err := filter.Parse(text)
+	condition, err := filter.Parse(c.request.Condition)
 	if err == nil && len(condition.Names()) > 0 {
 		if condition, err = c.resolve(ctx, condition, lookup); err == nil {
 			q.Request.Condition = condition.String()

@@ -22,10 +22,10 @@ const (
 	// idleCheckpoint is the time between checkpoints where nothing has changed but the time that is covered.
 	idleCheckpoint = time.Minute
 
-	lookAround  = 10 * time.Second       // at least so often the loop looks at the clocks
-	statsPause  = time.Second            // between looks at the kernel's drop counter
-	keeperPause = 100 * time.Millisecond // between looks whether the last checkpoint is written
-	drainTime   = 500 * time.Millisecond // for what is left in the ring when the loop is told to stop
+	lookAround  = 10 * time.Second        // at least so often the loop looks at the clocks
+	statsPause  = time.Second             // between looks at the kernel's drop counter
+	keeperPause = 100 * time.Millisecond  // between looks whether the last checkpoint is written
+	drainTime   = capture.Latency * 3 / 2 // after it the kernel has handed over what arrived before
 )
 
 // loop is the state of the goroutine that owns source and table.
@@ -78,10 +78,14 @@ func (l *loop) run(ctx context.Context) error {
 			l.handle(n)
 		}
 	}
-	if err == nil {
-		l.drainRing()
+	wall, mono := l.now()
+	if l.clock.due(wall, mono) {
+		l.rotate(wall, mono)
 	}
-	l.finish()
+	if err == nil {
+		l.drainRing(mono)
+	}
+	l.finish(wall, mono)
 	return err
 }
 
@@ -156,11 +160,7 @@ func (l *loop) handOver(interval flow.Interval) {
 }
 
 // finish hands over the last interval, cut short.
-func (l *loop) finish() {
-	wall, mono := l.now()
-	if l.clock.due(wall, mono) {
-		l.rotate(wall, mono)
-	}
+func (l *loop) finish(wall int64, mono time.Duration) {
 	l.readStats(mono, 0)
 	interval := l.current(mono)
 	interval.End, interval.Duration = l.clock.cut(wall, mono)
@@ -169,15 +169,23 @@ func (l *loop) finish() {
 	l.publish()
 }
 
-// drainRing meters what the source still has, for a bounded time.
-func (l *loop) drainRing() {
-	for begin := time.Now(); time.Since(begin) < drainTime; {
-		l.deps.Source.Wake()
+// drainRing meters what arrived before the loop was told to stop: a live source hands it over up to capture.Latency
+// later. The clocks stand still meanwhile, and the time is bounded whatever goes on arriving.
+func (l *loop) drainRing(mono time.Duration) {
+	if l.cfg.Trace {
+		return // what was not read stays in the file
+	}
+	begin := time.Now()
+	late := time.AfterFunc(drainTime, l.deps.Source.Wake)
+	defer late.Stop()
+	for time.Since(begin) < drainTime {
 		n, err := l.deps.Source.Read(l.frames)
-		if n == 0 || err != nil {
+		if err != nil {
 			return
 		}
-		l.handle(n)
+		for i := range l.frames[:n] {
+			l.meter(&l.frames[i], l.wall0+int64(mono))
+		}
 	}
 }
 

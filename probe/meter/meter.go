@@ -139,9 +139,7 @@ func (m *Meter) runLive(ctx context.Context) error {
 	close(m.stopped)
 	m.writer.finish()
 	helpers.Wait()
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("capture on %s: %w", m.cfg.Interface, err)
-	} else {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return errors.Join(err, unsaved)

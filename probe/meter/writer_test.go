@@ -107,7 +107,7 @@ func TestSinkFailsAtEnd(t *testing.T) {
 		if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "last 1 intervals of eth0") {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(before); took != lastGrace {
+		if took := time.Since(before); took != drainTime+lastGrace {
 			t.Errorf("took %v", took)
 		}
 		unfinished := recovered(t, r)

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -185,5 +186,22 @@ func TestFilesMovedAround(t *testing.T) {
 	_, stats := scan(t, mustOpen(t, empty, Config{ReadOnly: true}), "eth0", 0, allTime)
 	if stats.Corrupted != 1 {
 		t.Errorf("an empty log: %+v", stats)
+	}
+}
+
+// TestUnreadableLog: a log that cannot be opened or read is named; the other day still answers.
+func TestUnreadableLog(t *testing.T) {
+	memory, content := smallStore(t)
+	for operation, want := range map[int]string{2: "open: ", 3: "read: "} {
+		files := vfs.NewFaulty(memory)
+		s := mustOpen(t, files, Config{ReadOnly: true})
+		files.FailOperation(operation, fs.ErrPermission) // the first is to list the days
+		got, stats := scan(t, s, "eth0", 0, allTime)
+		if len(got) == 0 || len(got) >= len(content["eth0"]) || stats.Corrupted != 1 {
+			t.Fatalf("%s: %d of %d blocks, %+v", want, len(got), len(content["eth0"]), stats)
+		}
+		if d := stats.Damage[0]; d.File != "interfaces/eth0/2026-11-20.wlog" || d.Cause != want+fs.ErrPermission.Error() {
+			t.Errorf("%v, want %s", d, want)
+		}
 	}
 }
