@@ -95,4 +95,6 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
+ignore ./node_modules
+
 tool github.com/weirflow/weir/internal/mage

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"time"
 
@@ -36,7 +37,8 @@ type process struct {
 	mu      sync.Mutex
 	client  *plugin.Client
 	current services
-	sockets string // directory of the process's unix socket
+	sockets string        // directory of the process's unix socket
+	stopped chan struct{} // closed when the process has ended, for the thread that started it
 	closed  bool
 }
 
@@ -87,7 +89,7 @@ func (p *process) launch() error {
 		StartTimeout:     p.timeout,
 		Logger:           pluginLogger(p.logger),
 	})
-	rpc, err := p.client.Client()
+	rpc, err := p.connect()
 	if err != nil {
 		return err
 	}
@@ -96,6 +98,26 @@ func (p *process) launch() error {
 		dispense(rpc, "diagnostics", &p.current.diagnostics),
 		dispense(rpc, "resource", &p.current.resource),
 	)
+}
+
+// connect starts the process on a thread that lives until stop: what the kernel takes for the parent that the process
+// must not outlive is that thread (see dieWithParent).
+func (p *process) connect() (plugin.ClientProtocol, error) {
+	p.stopped = make(chan struct{})
+	type answer struct {
+		rpc plugin.ClientProtocol
+		err error
+	}
+	connected := make(chan answer)
+	go func(client *plugin.Client, stopped <-chan struct{}) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		rpc, err := client.Client()
+		connected <- answer{rpc, err}
+		<-stopped
+	}(p.client, p.stopped)
+	a := <-connected
+	return a.rpc, a.err
 }
 
 // dispense connects to a service by its name.
@@ -117,6 +139,10 @@ func (p *process) stop() {
 	if p.client != nil {
 		p.client.Kill()
 		p.client = nil
+	}
+	if p.stopped != nil {
+		close(p.stopped)
+		p.stopped = nil
 	}
 	if p.sockets != "" {
 		if err := os.RemoveAll(p.sockets); err != nil {

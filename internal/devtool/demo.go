@@ -23,18 +23,18 @@ func Demo(ctx context.Context, once bool) error {
 		return err
 	}
 	arguments := []string{"--bin", BinDir}
-	switch {
-	case once:
+	if once {
 		arguments = append(arguments, "--once")
-	case HaveNode():
+	}
+	if err := BuildPlugin(ctx); err != nil {
+		return err
+	}
+	if HaveNode() {
 		if err := BuildFrontEnd(ctx); err != nil {
 			return err
 		}
-		if err := BuildPlugin(ctx); err != nil {
-			return err
-		}
 		arguments = append(arguments, "--plugin", PluginBinary(), "--dist", DistDir, "--page", PageDir)
-	default:
+	} else {
 		fmt.Println("  no Node here (20 or later): the demo does without the explorer")
 	}
 	return Step{

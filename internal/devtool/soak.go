@@ -20,7 +20,7 @@ func Soak(ctx context.Context) error {
 	for _, t := range targets {
 		step := Step{
 			Name: "fuzz " + t.name + " in " + t.pkg, Env: []string{"CGO_ENABLED=0"},
-			Command: []string{"go", "test", "-tags", Tags, "-run", "^$", "-fuzz", "^" + t.name + "$", "-fuzztime", fuzzTime, t.pkg},
+			Command: []string{"go", "test", "-tags", Tags, "-run", "^$", "-fuzz", "^" + t.name + "$", "-fuzztime", fuzzTime, "-fuzzminimizetime", "20x", t.pkg},
 		}
 		if err := step.Run(ctx); err != nil {
 			return err

@@ -29,7 +29,9 @@ func Test(ctx context.Context) error {
 			Command: append([]string{"go", "test", "-race", "-short", "-tags", Tags, "-timeout", "10m"}, racePackages...)},
 	}
 	if HaveNode() {
-		steps = append(steps, Step{Name: "front-end tests", Show: true, Command: []string{"npm", "run", "test:ci"}})
+		steps = append(steps,
+			Step{Name: "front-end tests", Show: true, Command: []string{"npm", "run", "test:ci"}},
+			Step{Name: "front end in a browser, without a backend", Show: true, Command: []string{"node", "tests/e2e/front-end.mjs"}})
 	} else {
 		fmt.Println("  no Node here (20 or later): front-end and browser tests are left out")
 	}

@@ -18,7 +18,7 @@ const RANGES = [
   { label: '24h', value: 24 * 60, description: 'the last day' },
 ];
 
-const DEFAULT_MINUTES = 15;
+const DEFAULT_MINUTES = 5;
 
 /** The page: settings, query and answer of the data source, as a table and as a graph. */
 export function Explorer() {
