@@ -13,6 +13,9 @@ import (
 	"github.com/weirflow/weir/probe/store"
 )
 
+// maxGroups bounds a query over a local store, which has the machine to itself: about 1.2 GB at 150 bytes a group.
+const maxGroups = 1 << 23
+
 // local answers from a store on this machine.
 func (v *queryVerb) local(ctx context.Context, attributes, directory string) error {
 	if err := v.connection.check(false); err != nil {
@@ -61,7 +64,7 @@ func (v *queryVerb) scan(ctx context.Context, q *wire.Query, directory string) (
 	if err != nil {
 		host = "localhost"
 	}
-	engine, err := query.New(query.DefaultConfig(), query.Deps{
+	engine, err := query.New(query.Config{MaxGroups: maxGroups}, query.Deps{
 		Stored: query.Stored(s), Host: host, HostID: s.HostID(), Now: v.app.now,
 	})
 	if err != nil {

@@ -134,6 +134,9 @@ func (r *run) take(i int, result *wire.Result, err error, took time.Duration) {
 func failure(err error) wire.Status {
 	status := wire.Status{Code: wire.CodeError, State: wire.StateError, Message: err.Error()}
 	var e *client.Error
+	if errors.As(err, &e) {
+		status.Message = e.Text // the host's name stands beside it
+	}
 	if errors.As(err, &e) && e.Kind == client.KindTimeout || errors.Is(err, context.DeadlineExceeded) {
 		status.State = wire.StateTimeout
 	}

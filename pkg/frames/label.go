@@ -21,6 +21,16 @@ func address(a netip.Addr) string {
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
 
+// service is port and protocol, or protocol and message of ICMP: "443/tcp", "icmp echo-request".
+func service(port, protocol string) string {
+	number, err := strconv.ParseUint(port, 10, 16)
+	known, ok := flow.ParseProtocol(protocol)
+	if err == nil && ok && (known == flow.ICMP || known == flow.ICMPv6) {
+		return protocol + " " + flow.PortName(uint16(number), known)
+	}
+	return port + "/" + protocol
+}
+
 // title is how a person would write a group: "10.0.0.1 → 10.0.0.2 443/tcp", and the rest as it comes. It is
 // empty where nothing is grouped by.
 func title(columns []flow.Field, texts []string) string {
@@ -33,7 +43,7 @@ func title(columns []flow.Field, texts []string) string {
 				word += " → " + texts[i+1]
 				i++
 			case "dport proto":
-				word += "/" + texts[i+1]
+				word = service(word, texts[i+1])
 				i++
 			}
 		}

@@ -150,7 +150,7 @@ func (p *plan) command() string {
 		if s.Problem != nil {
 			continue // it can't be asked from anywhere
 		}
-		addresses = append(addresses, s.URL)
+		addresses = append(addresses, s.Name+"="+s.URL) // so that the host column shows the same names
 	}
 	return queryargs.Command(p.prepared.Request, queryargs.Options{Servers: addresses})
 }

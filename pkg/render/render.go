@@ -78,7 +78,7 @@ func (c cells) text(f flow.Field, row *wire.Row) string {
 		return address(row.Attributes.Destination)
 	case "dport":
 		if c.people {
-			return Port(row.Attributes.DestinationPort, row.Attributes.Protocol)
+			return flow.PortName(row.Attributes.DestinationPort, row.Attributes.Protocol)
 		}
 		return strconv.Itoa(int(row.Attributes.DestinationPort))
 	case "proto":

@@ -259,10 +259,7 @@ func (c *checker) resolve(ctx context.Context, condition *filter.Condition, look
 		if err == nil && len(addresses) == 0 {
 			err = errors.New("no address")
 		}
-		if err != nil {
-			return nil, fmt.Errorf("looking up %s: %w", name, err)
-		}
-		return slices.Clone(addresses), nil
+		return slices.Clone(addresses), err // the condition names what was looked up, and where it stands
 	})
 }
 

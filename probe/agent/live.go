@@ -49,18 +49,6 @@ func (l live) blocks(ctx context.Context, iface string) ([]meter.Block, error) {
 	return blocks, err
 }
 
-func (l live) Coverage(ctx context.Context, iface string) (first, last int64, err error) {
-	blocks, err := l.blocks(ctx, iface)
-	for _, b := range blocks {
-		start := b.Interval.End - int64(b.Interval.Duration.Seconds())
-		if first == 0 || start < first {
-			first = start
-		}
-		last = max(last, b.Interval.End)
-	}
-	return first, last, err
-}
-
 func (l live) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
 	var stats query.ScanStats
 	blocks, err := l.blocks(ctx, iface)

@@ -68,9 +68,17 @@ func (r *run) missing(ctx context.Context) (wire.State, []string) {
 		spans = append(spans, fmt.Sprintf("and %d more interfaces", more))
 	}
 	return state, append([]string{
-		fmt.Sprintf("no data between %s and %s", written(r.query.First), written(r.query.Last)),
+		r.noData(),
 		strings.Join(spans, ", "),
 	}, r.unknown()...)
+}
+
+// noData names the span that was asked for.
+func (r *run) noData() string {
+	if r.query.Last >= wire.EndOfTime {
+		return "no data since " + written(r.query.First)
+	}
+	return fmt.Sprintf("no data between %s and %s", written(r.query.First), written(r.query.Last))
 }
 
 // unknown names the interfaces that were asked for by name and do not exist.

@@ -1,19 +1,17 @@
-package render
+package flow
 
 import (
 	"fmt"
 	"strconv"
-
-	"github.com/weirflow/weir/pkg/flow"
 )
 
-// Port is a destination port for people: for ICMP and ICMPv6, where it holds type × 256 + code, the message's name,
+// PortName is a destination port for people: for ICMP and ICMPv6, where it holds type × 256 + code, the message's name,
 // or type and code where it has none. Type and code 0 stay a number: goProbe's sensors store it for every message.
-func Port(port uint16, protocol flow.Protocol) string {
+func PortName(port uint16, protocol Protocol) string {
 	names, anyCode := icmpNames, icmpTypes
 	switch protocol {
-	case flow.ICMP:
-	case flow.ICMPv6:
+	case ICMP:
+	case ICMPv6:
 		names, anyCode = icmp6Names, icmp6Types
 	default:
 		return strconv.Itoa(int(port))
