@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"os/user"
 	"strconv"
 	"syscall"
@@ -83,6 +84,10 @@ func openTCP(ctx context.Context, address string) (net.Listener, error) {
 func openUnix(ctx context.Context, cfg Listen) (net.Listener, error) {
 	if len(cfg.Unix) > maxSocketPath {
 		return nil, fmt.Errorf("listen on unix:%s: the path is longer than the %d bytes a socket address holds", cfg.Unix, maxSocketPath)
+	}
+	// A service manager makes the directory; who starts the probe by hand should not have to.
+	if err := os.MkdirAll(filepath.Dir(cfg.Unix), 0o755); err != nil {
+		return nil, fmt.Errorf("listen on unix:%s: make its directory: %w", cfg.Unix, err)
 	}
 	if err := removeStale(ctx, cfg.Unix); err != nil {
 		return nil, fmt.Errorf("listen on unix:%s: %w", cfg.Unix, err)

@@ -139,3 +139,20 @@ func TestConfigValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketDirectoryIsMade: whoever starts a server by hand need not know about /run.
+func TestSocketDirectoryIsMade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "weir", "probe.sock")
+	l, err := openUnix(t.Context(), Listen{Unix: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket is %v, %v", info, err)
+	}
+	blocked := filepath.Join(path, "deeper", "x.sock")
+	if _, err := openUnix(t.Context(), Listen{Unix: blocked}); err == nil || !strings.Contains(err.Error(), "make its directory") {
+		t.Errorf("got %v", err)
+	}
+}
