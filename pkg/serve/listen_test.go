@@ -65,7 +65,7 @@ func TestListenErrors(t *testing.T) {
 		"does not have the address": {TCP: "192.0.2.1:0", Insecure: loopback},
 		"is no socket":              {Unix: file},
 		"another process answers":   {Unix: filepath.Join(dir, "live.sock")},
-		"no such file or directory": {Unix: filepath.Join(dir, "absent", "x.sock")},
+		"make its directory":        {Unix: filepath.Join(file, "x.sock")},
 		"longer than":               {Unix: "/" + strings.Repeat("x", 200)},
 		"does not exist":            {Unix: filepath.Join(dir, "group.sock"), Group: "no-such-group"},
 		"read tls.certificate":      {TCP: "127.0.0.1:0", TLS: &TLS{Certificate: file, Key: file, ClientCA: file}},
