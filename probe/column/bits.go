@@ -2,9 +2,15 @@ package column
 
 import "encoding/binary"
 
-// slack is the number of readable bytes that must follow a bit stream: bits are fetched eight bytes at a time, and a
-// value of more than 56 bits may reach into a ninth.
-const slack = 9
+// Bit streams are read eight bytes at a time through an array that starts at the current place, so that an index into
+// it needs a mask and no comparison. What is read past the end of a stream is of no use and found by its caller, but
+// it must be there: groupSlack bytes after packed values, windowSlack after the open bits of classes.
+const (
+	groupWindow  = groupSize * 8
+	groupSlack   = groupWindow + 16
+	streamWindow = 1 << 15
+	windowSlack  = streamWindow + 16
+)
 
 // bitWriter appends bit fields to a byte slice, the first in the lowest bits.
 type bitWriter struct {
@@ -37,30 +43,27 @@ func (w *bitWriter) flush() {
 // packedLen is the number of bytes of n values of width bits.
 func packedLen(n int, width uint) int { return (n*int(width) + 7) / 8 }
 
-// unpack fills dst with values of width bits, up to 64, from the start of src, which must hold slack bytes after
-// them: the callers have checked it.
+// unpack fills dst, of up to groupSize values, with values of width bits, up to 64. src must be groupSlack bytes long.
 func unpack(dst []uint64, src []byte, width uint) {
-	src = src[:packedLen(len(dst), width)+slack]
+	w := (*[groupSlack]byte)(src)
 	mask := uint64(1)<<width - 1
 	at := uint(0)
-	switch {
-	case width == 0:
-		clear(dst)
-	case width <= 56:
+	if width > 56 { // may reach into a ninth byte
 		for i := range dst {
-			dst[i] = binary.LittleEndian.Uint64(src[at>>3:]) >> (at & 7) & mask
+			p := at >> 3 & (groupWindow - 1)
+			dst[i] = fetch(w[p:p+9], at) & mask
 			at += width
 		}
-	default:
-		for i := range dst {
-			dst[i] = fetch(src, at) & mask
-			at += width
-		}
+		return
+	}
+	for i := range dst {
+		p := at >> 3 & (groupWindow - 1)
+		dst[i] = binary.LittleEndian.Uint64(w[p:p+8]) >> (at & 7) & mask
+		at += width
 	}
 }
 
-// fetch returns the 64 bits from bit number at on.
-func fetch(src []byte, at uint) uint64 {
-	b := src[at>>3:]
+// fetch returns the 64 bits from bit at%8 of b on, which holds nine bytes.
+func fetch(b []byte, at uint) uint64 {
 	return binary.LittleEndian.Uint64(b)>>(at&7) | uint64(b[8])<<(64-at&7)
 }

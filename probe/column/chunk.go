@@ -9,7 +9,7 @@ import (
 )
 
 // MaxValues is the greatest number of values in a chunk. With it, what a decoder allocates is bounded whatever a
-// chunk says: 8 bytes a value for the caller, and about 22 for its own scratch space.
+// chunk says: 8 bytes a value for the caller, and about 36 as its own scratch space.
 const MaxValues = 1 << 16
 
 // Codec says how the body of a chunk is encoded. The numbers are stored; none is ever used again for another

@@ -3,7 +3,6 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 
 	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
@@ -74,8 +73,6 @@ func (e *Encoder) appendBody(dst []byte, values []uint64) ([]byte, Codec) {
 type facts struct {
 	smallest, largest uint64
 	sorted            bool // each value is at least the one before
-	repeats           int  // values equal to the one before
-	bytes             int  // as varints
 }
 
 func examine(values []uint64) facts {
@@ -83,23 +80,17 @@ func examine(values []uint64) facts {
 		return facts{}
 	}
 	first := values[0]
-	f := facts{smallest: first, largest: first, sorted: true, bytes: varintLen(first)}
+	f := facts{smallest: first, largest: first, sorted: true}
 	previous := first
 	for _, v := range values[1:] {
 		f.smallest, f.largest = min(f.smallest, v), max(f.largest, v)
 		if v < previous {
 			f.sorted = false
 		}
-		if v == previous {
-			f.repeats++
-		}
-		f.bytes += varintLen(v)
 		previous = v
 	}
 	return f
 }
-
-func varintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 
 // appendPlain appends the smallest body of the codecs that hold no others.
 func (e *Encoder) appendPlain(dst []byte, values []uint64, f facts) ([]byte, Codec) {
@@ -107,15 +98,14 @@ func (e *Encoder) appendPlain(dst []byte, values []uint64, f facts) ([]byte, Cod
 		return binary.AppendUvarint(dst, f.smallest), Constant
 	}
 	start, packed := len(dst), e.planPacked(values, f.smallest)
-	codec := Classes
-	dst, ok := e.appendClasses(dst, values)
+	dst, codec := e.appendClasses(dst, values), Classes
 	// Packed values decode faster, so classes have to save something.
-	if size := len(dst) - start; !ok || packed <= size+size/64 {
+	if size := len(dst) - start; packed <= size+size/64 {
 		dst, codec = e.appendPacked(dst[:start], values, f.smallest), Packed
 	}
-	if worthZstd(f, len(values), len(dst)-start) {
+	if worthZstd(values) {
 		middle := len(dst)
-		dst, codec = keepSmaller(e.appendZstd(dst, values, f), start, middle, codec, Zstd)
+		dst, codec = keepSmaller(e.appendZstd(dst, values), start, middle, codec, Zstd)
 	}
 	if len(dst)-start > 8*len(values) {
 		dst, codec = appendRaw(dst[:start], values), Raw

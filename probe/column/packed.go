@@ -69,7 +69,7 @@ func appendGroup(dst []byte, values []uint64, base uint64, p packing) []byte {
 }
 
 // groupLen checks the header of the group of n values at the start of b and returns the group's length. b must hold
-// slack bytes after the group.
+// groupSlack bytes after the group.
 func groupLen(b []byte, n int) (int, bool) {
 	if len(b) < 3 || b[0] > 64 || int(b[1]) > n {
 		return 0, false
@@ -81,7 +81,7 @@ func groupLen(b []byte, n int) (int, bool) {
 		}
 		size += 1 + exceptions + packedLen(exceptions, uint(b[2]))
 	}
-	return size, size+slack <= len(b)
+	return size, size+groupSlack <= len(b)
 }
 
 // readGroup fills dst, of up to groupSize values, from the group at the start of b and returns the group's length.
@@ -97,17 +97,20 @@ func readGroup(dst []uint64, b []byte) (int, bool) {
 		return size, true
 	}
 	unpack(dst, b[3:], width)
-	places := b[3+packedLen(len(dst), width):]
-	var upper [groupSize]uint64
-	unpack(upper[:exceptions], places[exceptions:], uint(b[2]))
-	for i, u := range upper[:exceptions] {
-		place := int(places[i])
-		if place >= len(dst) {
-			return 0, false
+	return size, patch(dst, b[3+packedLen(len(dst), width):], exceptions, width, uint(b[2]))
+}
+
+// patch puts the upper bits of exceptions in their places. It reports false if a place is not in the group.
+func patch(dst []uint64, b []byte, exceptions int, width, upper uint) bool {
+	var bits [groupSize]uint64
+	unpack(bits[:exceptions], b[exceptions:], upper)
+	for i, place := range b[:exceptions] {
+		if int(place) >= len(dst) {
+			return false
 		}
-		dst[place] |= u << width
+		dst[place] |= bits[i] << width
 	}
-	return size, true
+	return true
 }
 
 // planPacked plans all groups of a column above their smallest value and returns the length of its body.
@@ -141,7 +144,7 @@ func (d *Decoder) packed(dst []uint64, body []byte) error {
 	if n <= 0 {
 		return fmt.Errorf("%w: base of packed values", ErrDamaged)
 	}
-	b := d.padded(body[n:])
+	b := d.padded(body[n:], groupSlack)
 	for start := 0; start < len(dst); start += groupSize {
 		group := dst[start:min(start+groupSize, len(dst))]
 		size, ok := readGroup(group, b)
@@ -155,8 +158,8 @@ func (d *Decoder) packed(dst []uint64, body []byte) error {
 			}
 		}
 	}
-	if len(b) != slack {
-		return fmt.Errorf("%w: %d bytes after the packed groups", ErrDamaged, len(b)-slack)
+	if len(b) != groupSlack {
+		return fmt.Errorf("%w: %d bytes after the packed groups", ErrDamaged, len(b)-groupSlack)
 	}
 	return nil
 }

@@ -1,0 +1,263 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// AppendGiven is Append for values that go along with those of another column of the same length, the context, as
+// bytes do with packets: values whose contexts are of like size are encoded together, if that is smaller than to
+// leave the context out. The chunk is decoded with DecodeGiven and the same context. It panics if the lengths differ.
+func (e *Encoder) AppendGiven(dst []byte, values, context []uint64) []byte {
+	checkCount(len(values))
+	if len(values) != len(context) {
+		panic(fmt.Sprintf("column: %d values, context of %d", len(values), len(context)))
+	}
+	var codec Codec
+	e.body, codec = e.appendBody(e.body[:0], values)
+	if codec != Constant {
+		middle := len(e.body)
+		body, ok := e.appendParts(e.body, values, context)
+		// It takes twice the time to decode, so it has to save something.
+		if e.body = body[:middle]; ok && len(body)-middle <= middle-middle/32 {
+			e.body, codec = keepSmaller(body, 0, middle, codec, Given)
+		}
+	}
+	return appendChunk(dst, codec, len(values), e.body)
+}
+
+// DecodeGiven is Decode for a chunk made by AppendGiven. A context of another length than the chunk is an error;
+// one with other values gives other values or an error.
+func (d *Decoder) DecodeGiven(dst []uint64, chunk []byte, context []uint64) ([]uint64, error) {
+	info, body, err := open(chunk)
+	if err != nil {
+		return dst, err
+	}
+	if len(context) != info.Count {
+		return dst, wrap(info, fmt.Errorf("%w: context of %d values", ErrDamaged, len(context)))
+	}
+	dst = grow(dst, info.Count)
+	if info.Codec == Given {
+		err = d.given(dst, body, context)
+	} else {
+		err = d.body(dst, info.Codec, body)
+	}
+	return dst, wrap(info, err)
+}
+
+// splitter divides the classes of a context into parts: runs of classes under which the values are distributed alike.
+type splitter struct {
+	rows   []row
+	rowOf  [classCount]int // of each class of the context, while counting
+	partOf []byte          // of each value
+	ends   []int
+}
+
+// row counts the values under a run of classes of the context by their own classes.
+type row struct {
+	last  uint // class of the context
+	total uint32
+	count [classCount]uint32
+	alone int // cost of the row
+	saved int // what joining it with the next row saves
+}
+
+// split finds the parts and puts the part of each value in partOf.
+func (s *splitter) split(values, context []uint64) {
+	s.partOf = grow(s.partOf, len(values))
+	var seen [classCount]bool
+	for i, v := range context {
+		class, _ := classOf(v)
+		seen[class] = true
+		s.partOf[i] = byte(class)
+	}
+	s.rows = s.rows[:0]
+	for class, yes := range seen {
+		if yes {
+			s.rowOf[class] = len(s.rows)
+			s.rows = append(s.rows, row{last: uint(class)})
+		}
+	}
+	for i, v := range values {
+		r := &s.rows[s.rowOf[s.partOf[i]]]
+		class, _ := classOf(v)
+		r.count[class]++
+		r.total++
+	}
+	s.merge()
+	s.rows[len(s.rows)-1].last = classCount - 1
+	part := 0
+	for class := range s.rowOf {
+		if uint(class) > s.rows[part].last {
+			part++
+		}
+		s.rowOf[class] = part
+	}
+	for i, class := range s.partOf {
+		s.partOf[i] = byte(s.rowOf[class])
+	}
+}
+
+// merge joins neighbouring rows as long as telling them apart saves less than a table of symbols costs.
+func (s *splitter) merge() {
+	var none row
+	for i := range s.rows {
+		s.rows[i].alone = cost(&s.rows[i], &none)
+	}
+	for i := range s.rows {
+		s.weigh(i)
+	}
+	for len(s.rows) > 1 {
+		at := 0
+		for i := range s.rows[1:] {
+			if s.rows[i].saved > s.rows[at].saved {
+				at = i
+			}
+		}
+		if s.rows[at].saved <= 0 {
+			return
+		}
+		s.rows[at].add(&s.rows[at+1])
+		s.rows = append(s.rows[:at+1], s.rows[at+2:]...)
+		s.weigh(at)
+		s.weigh(at - 1)
+	}
+}
+
+// weigh finds what joining a row with the next one saves.
+func (s *splitter) weigh(i int) {
+	if i >= 0 && i < len(s.rows)-1 {
+		s.rows[i].saved = s.rows[i].alone + s.rows[i+1].alone - cost(&s.rows[i], &s.rows[i+1])
+	}
+}
+
+func (r *row) add(next *row) {
+	r.last = next.last
+	r.total += next.total
+	for i, n := range next.count {
+		r.count[i] += n
+	}
+	r.alone += next.alone - r.saved
+}
+
+// cost estimates the bits, in 1/256, of the symbols of two rows under one table, and of the table.
+func cost(a, b *row) int {
+	const fixed, perClass = 10 * 8 << 8, 6 << 8
+	total := a.total + b.total
+	bits := fixed + int(total)*log2(total)
+	for i, n := range a.count {
+		if n += b.count[i]; n > 0 {
+			bits += perClass - int(n)*log2(n)
+		}
+	}
+	return bits
+}
+
+// appendParts appends a body of the codec Given. It reports false if the context does not tell parts apart.
+func (e *Encoder) appendParts(dst []byte, values, context []uint64) ([]byte, bool) {
+	s := &e.split
+	s.split(values, context)
+	if len(s.rows) < 2 {
+		return dst, false
+	}
+	s.ends = grow(s.ends, len(s.rows))
+	end := 0
+	for i := range s.rows {
+		s.ends[i] = end
+		end += int(s.rows[i].total)
+	}
+	e.parts = grow(e.parts, len(values))
+	for i, v := range values {
+		part := s.partOf[i]
+		e.parts[s.ends[part]] = v
+		s.ends[part]++
+	}
+	dst = append(dst, byte(len(s.rows)))
+	e.partBody = e.partBody[:0]
+	start := 0
+	for i := range s.rows {
+		var codec Codec
+		part := e.parts[start:s.ends[i]]
+		before := len(e.partBody)
+		e.partBody, codec = e.appendPlain(e.partBody, part, examine(part))
+		dst = append(dst, byte(s.rows[i].last), byte(codec))
+		dst = binary.AppendUvarint(dst, uint64(len(e.partBody)-before))
+		start = s.ends[i]
+	}
+	return append(dst, e.partBody...), true
+}
+
+// partTable is the head of a body of the codec Given.
+type partTable struct {
+	parts int
+	of    [classCount]byte // part of each class of the context
+	codec [classCount]Codec
+	size  [classCount]int
+}
+
+// readParts reads the head of a body of count values and returns what follows it.
+func readParts(body []byte, count int) (t partTable, rest []byte, err error) {
+	bad := func() (partTable, []byte, error) { return t, nil, fmt.Errorf("%w: table of parts", ErrDamaged) }
+	if len(body) == 0 || body[0] == 0 || body[0] > classCount {
+		return bad()
+	}
+	t.parts = int(body[0])
+	body = body[1:]
+	class := 0
+	for part := range t.parts {
+		if len(body) < 3 || int(body[0]) < class || body[0] >= classCount {
+			return bad()
+		}
+		for ; class <= int(body[0]); class++ {
+			t.of[class] = byte(part)
+		}
+		size, n := binary.Uvarint(body[2:])
+		if n <= 0 || size > maxBody(count) {
+			return bad()
+		}
+		t.codec[part], t.size[part] = Codec(body[1]), int(size)
+		body = body[2+n:]
+	}
+	if class != classCount {
+		return bad()
+	}
+	return t, body, nil
+}
+
+// given decodes a body of the codec Given into dst.
+func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
+	t, body, err := readParts(body, len(dst))
+	if err != nil {
+		return err
+	}
+	var next [classCount]int // number of values of a part, then the place of its next one
+	d.partOf = grow(d.partOf, len(dst))
+	for i, v := range context {
+		class, _ := classOf(v)
+		part := t.of[class%classCount] % classCount
+		d.partOf[i] = part
+		next[part]++
+	}
+	d.parts = grow(d.parts, len(dst))
+	start := 0
+	for part := range t.parts {
+		end := start + next[part]
+		if t.size[part] > len(body) {
+			return fmt.Errorf("%w: part %d does not fit", ErrDamaged, part)
+		}
+		if err := d.plain(d.parts[start:end], t.codec[part], body[:t.size[part]]); err != nil {
+			return err
+		}
+		body = body[t.size[part]:]
+		next[part], start = start, end
+	}
+	if len(body) != 0 {
+		return fmt.Errorf("%w: %d bytes after the parts", ErrDamaged, len(body))
+	}
+	for i, part := range d.partOf {
+		at := &next[part%classCount]
+		dst[i] = d.parts[*at]
+		*at++
+	}
+	return nil
+}
