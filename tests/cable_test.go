@@ -4,8 +4,6 @@ package tests
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -66,28 +64,41 @@ func (c cable) plug(t testing.TB) {
 func (c cable) unplug(t testing.TB) {
 	t.Helper()
 	succeed(t, patience, c.far.Command("ip", "link", "set", cableEnd, "down"))
+	// The kernel takes up to a second to take the other end out of service.
+	eventually(t, patience, func() string {
+		if state := c.read(t, "operstate"); state == "up" {
+			return "the cable's near end is still up"
+		}
+		return ""
+	})
 }
 
-// statistics are the kernel's own counters of the near end.
-func (c cable) statistics(t testing.TB) (s counts) {
+// read is what /sys says of the near end.
+func (c cable) read(t testing.TB, name string) string {
 	t.Helper()
-	err := c.near.Do(func() error {
-		for name, into := range map[string]*uint64{"rx_packets": &s.PacketsReceived, "tx_packets": &s.PacketsSent,
-			"rx_bytes": &s.BytesReceived, "tx_bytes": &s.BytesSent} {
-			text, err := os.ReadFile(filepath.Join("/sys/class/net", cableEnd, "statistics", name))
-			if err != nil {
-				return err
-			}
-			if *into, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		return nil
+	var text []byte
+	err := c.near.Do(func() (err error) {
+		text, err = os.ReadFile(filepath.Join("/sys/class/net", cableEnd, name))
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return strings.TrimSpace(string(text))
+}
+
+// statistics are the kernel's own counters of the near end. Packets that it sent just before it noticed that the cable
+// is unplugged are undelivered: the kernel does not count their bytes.
+func (c cable) statistics(t testing.TB) (s counts, undelivered uint64) {
+	t.Helper()
+	for name, into := range map[string]*uint64{"rx_packets": &s.PacketsReceived, "tx_packets": &s.PacketsSent,
+		"rx_bytes": &s.BytesReceived, "tx_bytes": &s.BytesSent, "tx_dropped": &undelivered} {
+		var err error
+		if *into, err = strconv.ParseUint(c.read(t, "statistics/"+name), 10, 64); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return s, undelivered
 }
 
 // listen opens a stream socket in the namespace.
@@ -106,11 +117,12 @@ func listen(t testing.TB, space *netns.NS, address string) net.Listener {
 }
 
 // dial opens a connection from within the namespace.
-func dial(space *netns.NS, network, address string) (connection net.Conn, err error) {
-	err = errors.Join(space.Do(func() error {
-		connection, err = (&net.Dialer{FallbackDelay: -1, Timeout: patience}).Dial(network, address)
+func dial(space *netns.NS, address string) (connection net.Conn, err error) {
+	err = space.Do(func() error {
+		// Without fallback it is dialled on the calling goroutine, which is in the namespace.
+		connection, err = (&net.Dialer{FallbackDelay: -1, Timeout: patience}).Dial("tcp", address)
 		return err
-	}))
+	})
 	return connection, err
 }
 
@@ -128,7 +140,7 @@ func gate(t testing.TB, space *netns.NS, address string) string {
 			if err != nil {
 				return
 			}
-			inside, err := dial(space, "tcp", address)
+			inside, err := dial(space, address)
 			if err != nil {
 				_ = outside.Close()
 				continue

@@ -8,6 +8,7 @@
 package tests
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -106,4 +107,29 @@ func requireTools(t testing.TB, names ...string) {
 		}
 		t.Skipf("%s needs %s, which is not installed", t.Name(), name)
 	}
+}
+
+// noNode is why there is nothing for a browser.
+const noNode = "Node is not installed"
+
+// frontEnd returns where the front end and the explorer page are, or what is missing to see them in a browser.
+func frontEnd() (dist, page, missing string) {
+	if !devtool.HaveNode() {
+		return "", "", noNode
+	}
+	dist, page = filepath.Join(testenv.Root(), devtool.DistDir), filepath.Join(testenv.Root(), devtool.PageDir)
+	for _, path := range []string{filepath.Join(dist, "module.js"), filepath.Join(page, "index.html")} {
+		if !exists(path) {
+			return "", "", path + " is not built (go tool mage build)"
+		}
+	}
+	if browser := cmp.Or(os.Getenv("WEIR_CHROMIUM"), "/usr/bin/chromium"); !exists(browser) { // as in e2e/browser.mjs
+		return "", "", browser + " is not installed"
+	}
+	return dist, page, ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -4,6 +4,7 @@ package tests
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -15,11 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"crypto/x509"
-
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
+	"github.com/weirflow/weir/demo/fleet"
 	"github.com/weirflow/weir/demo/host"
 )
 
@@ -71,18 +71,18 @@ func (a access) listen(address string) string {
 
 // source is a data source with one server.
 func (a access) source(name, address string) host.DataSource {
-	return dataSource(map[string]string{name: "https://" + address}, a.ca, a.token)
+	return dataSource([]fleet.Member{{Name: name, URL: "https://" + address}}, a.ca, a.token)
 }
 
 // dataSource is the plugin's configuration, as provisioning would give it.
-func dataSource(servers map[string]string, ca, token string) host.DataSource {
+func dataSource(servers []fleet.Member, ca, token string) host.DataSource {
 	type server struct {
 		Name string `json:"name"`
 		URL  string `json:"url"`
 	}
 	var list []server
-	for name, url := range servers {
-		list = append(list, server{name, url})
+	for _, s := range servers {
+		list = append(list, server(s))
 	}
 	settings, _ := json.Marshal(map[string]any{"servers": list, "timeoutSeconds": 5, "tlsAuthWithCACert": true}) // plain strings
 	return host.DataSource{UID: "weir", Name: "Weir", JSONData: settings,

@@ -93,11 +93,11 @@ func newProbe(t testing.TB, command func(string, ...string) *exec.Cmd, s setting
 	t.Helper()
 	dir := t.TempDir()
 	p := &probe{store: filepath.Join(dir, "store"), config: filepath.Join(dir, "probe.yaml"), socket: filepath.Join(dir, "socket"), command: command}
-	listen := "unix: " + p.socket
+	listen := fmt.Sprintf("unix: %q", p.socket)
 	if s.listen != "" {
 		listen += "}, {" + s.listen
 	}
-	text := fmt.Sprintf("host: {name: e2e}\nstore: {path: %s}\ncapture: {interfaces: [%s]}\nmeter: {%s}\napi:\n  listen: [{%s}]\n%s",
+	text := fmt.Sprintf("host: {name: e2e}\nstore: {path: %q}\ncapture: {interfaces: [%s]}\nmeter: {%s}\napi:\n  listen: [{%s}]\n%s",
 		p.store, s.iface, s.meter, listen, s.tokens)
 	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

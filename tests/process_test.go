@@ -90,7 +90,7 @@ type result struct {
 	stdout, stderr string
 }
 
-// run runs a command to its end, or until it has taken too long.
+// runCommand runs a command to its end, or until it has taken too long.
 func runCommand(t testing.TB, limit time.Duration, command *exec.Cmd) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -100,7 +100,7 @@ func runCommand(t testing.TB, limit time.Duration, command *exec.Cmd) result {
 		t.Fatalf("start %s: %v", command.Path, err)
 	}
 	killed := time.AfterFunc(limit, func() { _ = command.Process.Kill() })
-	_ = command.Wait() // the exit code says it
+	_ = command.Wait() // the exit code says the same
 	if !killed.Stop() {
 		t.Fatalf("%s was killed after %s; it said:\n%s%s", strings.Join(command.Args, " "), limit, &stdout, &stderr)
 	}

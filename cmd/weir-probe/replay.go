@@ -68,11 +68,14 @@ func replay(ctx context.Context, o replayOptions, files []string, stdout, stderr
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var faults []error
 	for _, file := range files {
-		accounting, err := replayFile(ctx, o, file, local, db, logger)
+		m, err := newReplay(o, file, local, db, logger)
+		if err == nil {
+			err = m.Run(ctx)
+			report(stdout, file, m.Status().Total)
+		}
 		if err != nil {
 			faults = append(faults, err)
 		}
-		report(stdout, file, accounting)
 		if ctx.Err() != nil {
 			break
 		}
@@ -80,23 +83,23 @@ func replay(ctx context.Context, o replayOptions, files []string, stdout, stderr
 	return errors.Join(append(faults, db.Close())...)
 }
 
-func replayFile(ctx context.Context, o replayOptions, file string, local []netip.Prefix, db *store.Store, logger *slog.Logger) (flow.Accounting, error) {
+// newReplay opens a trace and gives it to a meter, which closes it when it has run.
+func newReplay(o replayOptions, file string, local []netip.Prefix, db *store.Store, logger *slog.Logger) (*meter.Meter, error) {
 	source, err := capture.OpenTrace(file, capture.TraceOptions{Local: local})
 	if err != nil {
-		return flow.Accounting{}, err
+		return nil, err
 	}
 	cfg := meter.DefaultConfig()
 	cfg.Interface, cfg.Interval, cfg.Checkpoint, cfg.Trace = o.iface, o.interval, 0, true
 	deps := meter.Deps{Source: source, Sink: db, Logger: logger}
 	if _, err := rand.Read(deps.Boot[:]); err != nil {
-		return flow.Accounting{}, errors.Join(fmt.Errorf("make a boot id: %w", err), source.Close())
+		return nil, errors.Join(fmt.Errorf("make a boot id: %w", err), source.Close())
 	}
 	m, err := meter.New(cfg, deps)
 	if err != nil {
-		return flow.Accounting{}, errors.Join(usageError{err}, source.Close())
+		return nil, errors.Join(usageError{err}, source.Close())
 	}
-	err = m.Run(ctx)
-	return m.Status().Total, err
+	return m, nil
 }
 
 // report prints one line a trace: what was read, what was metered, and why the rest was not.

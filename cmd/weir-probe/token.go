@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,17 +20,20 @@ func tokenCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if role != "query" && role != "packets" && role != "admin" {
-				return usageError{fmt.Errorf("unknown role %q: query, packets or admin", role)}
+				return usageError{fmt.Errorf("--role: unknown role %q: expected query, packets or admin", role)}
+			}
+			if name == "" {
+				return usageError{errors.New("--name is empty: the audit log shows it with every query")}
 			}
 			token := rand.Text()
 			sum := sha256.Sum256([]byte(token))
-			fmt.Fprintf(c.OutOrStdout(), "token, for the client: %s\n\napi:\n  tokens:\n    - name: %s\n      role: %s\n      sha256: %s\n",
+			fmt.Fprintf(c.OutOrStdout(), "token, for the client: %s\n\napi:\n  tokens:\n    - name: %q\n      role: %s\n      sha256: %s\n",
 				token, name, role, hex.EncodeToString(sum[:]))
 			return nil
 		},
 	}
 	c.Flags().StringVar(&name, "name", "grafana", "the token's `NAME` in the audit log")
-	c.Flags().StringVar(&role, "role", "query", "what it may do: query, packets or admin")
+	c.Flags().StringVar(&role, "role", "query", "`ROLE`: query, packets or admin")
 	return c
 }
 

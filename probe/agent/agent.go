@@ -117,7 +117,8 @@ type Agent struct {
 	hostID  string
 
 	mutex  sync.RWMutex
-	meters map[string]*metered // by interface, running or stopped
+	meters map[string]*metered // by interface: running, stopped, or not to be captured yet
+	runs   uint64              // meters made so far
 }
 
 // New opens the store for writing and recovers what a killed run left in its checkpoints. Close releases the store.
@@ -184,7 +185,7 @@ func (a *Agent) checkpointDir() string { return filepath.Join(a.cfg.Store.Path, 
 // it does not keep the probe from starting.
 func (a *Agent) recover() {
 	err := checkpoint.Recover(vfs.OS{}, a.checkpointDir(), func(u checkpoint.Unfinished) error {
-		a.deps.Logger.Info("recovered an unfinished interval", "iface", u.Interface,
+		a.deps.Logger.Info("recovered an unfinished interval", "interface", u.Interface,
 			"end", time.Unix(u.Interval.End, 0).UTC(), "rows", len(u.Records), "torn", u.Torn)
 		return a.store.Append(context.Background(), u.Interface, u.Interval, u.Records)
 	})
@@ -192,9 +193,6 @@ func (a *Agent) recover() {
 		a.deps.Logger.Error("recover checkpoints: what is named stays on disk", "error", err)
 	}
 }
-
-// Store is the agent's store, for the commands that fill it without capturing.
-func (a *Agent) Store() *store.Store { return a.store }
 
 // Close releases the store; Run must have returned.
 func (a *Agent) Close() error { return a.store.Close() }

@@ -16,13 +16,15 @@ var _ query.Source = live{}
 
 func (l live) Interfaces(context.Context) ([]string, error) { return l.agent.capturing(), nil }
 
-// capturing lists the interfaces that a meter knows of, in order.
+// capturing lists the interfaces that were captured since the start, in order.
 func (a *Agent) capturing() []string {
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	var names []string
-	for name := range a.meters {
-		names = append(names, name)
+	for name, m := range a.meters {
+		if m.meter != nil {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -1,25 +1,58 @@
 package agent
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/meter"
 )
 
-// collector shows the meters' and the store's counters. Its labels are bounded: interfaces by what was captured since
-// the start, reasons by flow.IssueCount.
+// totals are the counters of an interface that go on when it comes back.
+type totals struct {
+	lastWrite                           time.Time // of the latest interval that was stored
+	accounting                          flow.Accounting
+	folded                              uint64
+	condensed, sinkFailures             uint64
+	checkpointBytes, checkpointFailures uint64
+}
+
+// add adds what a meter counted.
+func (t *totals) add(s meter.Status) {
+	if s.LastWrite.After(t.lastWrite) {
+		t.lastWrite = s.LastWrite
+	}
+	t.accounting.Add(s.Total)
+	t.folded += s.Folded
+	t.condensed += s.Condensed
+	t.sinkFailures += s.SinkFailures
+	t.checkpointBytes += s.Checkpoint.Bytes
+	t.checkpointFailures += s.Checkpoint.Failures
+}
+
+// totals of all meters that ran on the interface, given the state of the last one.
+func (m *metered) totals(last meter.Status) totals {
+	t := m.past
+	t.add(last)
+	return t
+}
+
+// collector shows the meters' and the store's counters. Its labels are bounded: interfaces by what is captured (see
+// forgetAfter), reasons by flow.IssueCount. docs/METRICS.md describes every metric; a test holds that.
 type collector struct{ agent *Agent }
 
 var (
 	receivedDesc  = describe("capture_packets_received_total", "packets the kernel handed over", "iface")
 	droppedDesc   = describe("capture_packets_dropped_total", "packets the kernel dropped because the ring was full", "iface")
+	runningDesc   = describe("capture_running", "1 while the interface is captured", "iface")
 	meteredDesc   = describe("meter_packets_total", "packets counted in flows", "iface")
 	issuesDesc    = describe("meter_issues_total", "packets not counted in flows, by reason", "iface", "reason")
-	foldedDesc    = describe("table_folded_packets_total", "packets counted by protocol alone because the flow table was full", "iface")
-	flowsDesc     = describe("table_flows", "conversations in memory", "iface")
-	runningDesc   = describe("capture_running", "1 while the interface is captured", "iface")
 	waitingDesc   = describe("meter_waiting_intervals", "finished intervals that wait for the store", "iface")
+	condensedDesc = describe("meter_condensed_intervals_total", "intervals reduced to sums by protocol because too many rows waited for the store", "iface")
 	sinkDesc      = describe("meter_store_failures_total", "failed attempts to store an interval", "iface")
+	flowsDesc     = describe("table_flows", "conversations in memory", "iface")
+	foldedDesc    = describe("table_folded_packets_total", "packets counted by protocol alone because the flow table was full", "iface")
 	ckptBytesDesc = describe("checkpoint_bytes_total", "bytes written to checkpoints", "iface")
 	ckptErrDesc   = describe("checkpoint_failures_total", "failed checkpoints", "iface")
 	blocksDesc    = describe("store_blocks_total", "intervals appended to the store")
@@ -33,43 +66,56 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // Describe is part of prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		receivedDesc, droppedDesc, runningDesc, meteredDesc, issuesDesc, waitingDesc, condensedDesc, sinkDesc,
+		flowsDesc, foldedDesc, ckptBytesDesc, ckptErrDesc, blocksDesc, rowsDesc, bytesDesc, failuresDesc,
+	} {
+		ch <- d
+	}
+}
 
 // Collect is part of prometheus.Collector.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	gauge := func(d *prometheus.Desc, v int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
 	writes := c.agent.store.WriteStats()
-	counter(blocksDesc, writes.Blocks)
-	counter(rowsDesc, writes.Rows)
-	counter(bytesDesc, writes.Bytes)
-	counter(failuresDesc, writes.Failures)
-
+	count(ch, blocksDesc, writes.Blocks)
+	count(ch, rowsDesc, writes.Rows)
+	count(ch, bytesDesc, writes.Bytes)
+	count(ch, failuresDesc, writes.Failures)
 	c.agent.mutex.RLock()
 	defer c.agent.mutex.RUnlock()
 	for name, m := range c.agent.meters {
-		state, total := m.meter.Status(), m.past
-		total.Add(state.Total)
-		counter(receivedDesc, total.Received, name)
-		counter(droppedDesc, total.Dropped, name)
-		counter(meteredDesc, total.Metered, name)
-		for i := flow.IssueNone + 1; i < flow.IssueCount; i++ {
-			counter(issuesDesc, total.Issues[i], name, i.String())
-		}
-		counter(foldedDesc, state.Folded, name)
-		gauge(flowsDesc, state.Flows, name)
-		running := 0
-		if m.err == nil {
-			running = 1
-		}
-		gauge(runningDesc, running, name)
-		gauge(waitingDesc, state.Waiting, name)
-		counter(sinkDesc, state.SinkFailures, name)
-		counter(ckptBytesDesc, state.Checkpoint.Bytes, name)
-		counter(ckptErrDesc, state.Checkpoint.Failures, name)
+		collectInterface(ch, name, m)
 	}
+}
+
+func collectInterface(ch chan<- prometheus.Metric, name string, m *metered) {
+	state := m.state()
+	total := m.totals(state)
+	count(ch, receivedDesc, total.accounting.Received, name)
+	count(ch, droppedDesc, total.accounting.Dropped, name)
+	count(ch, meteredDesc, total.accounting.Metered, name)
+	for i := flow.IssueNone + 1; i < flow.IssueCount; i++ {
+		count(ch, issuesDesc, total.accounting.Issues[i], name, i.String())
+	}
+	count(ch, condensedDesc, total.condensed, name)
+	count(ch, sinkDesc, total.sinkFailures, name)
+	count(ch, foldedDesc, total.folded, name)
+	count(ch, ckptBytesDesc, total.checkpointBytes, name)
+	count(ch, ckptErrDesc, total.checkpointFailures, name)
+	running := 0
+	if m.err == nil {
+		running = 1
+	}
+	gauge(ch, runningDesc, running, name)
+	gauge(ch, waitingDesc, state.Waiting, name)
+	gauge(ch, flowsDesc, state.Flows, name)
+}
+
+func count(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v int, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/probe/meter"
 )
 
 // Status is the answer of GET /status: goProbe's members, and what it lacks beside them. Reading it changes nothing.
@@ -43,6 +44,7 @@ type InterfaceStatus struct {
 	Flows            int               `json:"flows"`
 	FoldedTotal      uint64            `json:"folded_total"`
 	Waiting          int               `json:"waiting_intervals"`
+	Condensed        uint64            `json:"condensed_intervals,omitempty"` // reduced to sums by protocol, see meter
 	SinkError        string            `json:"store_error,omitempty"`
 	CheckpointAt     time.Time         `json:"checkpoint_at,omitzero"`
 	CheckpointPeriod time.Duration     `json:"checkpoint_period_ns,omitempty"`
@@ -60,35 +62,34 @@ func (a *Agent) Status(names ...string) Status {
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	for name, m := range a.meters {
-		state := m.meter.Status()
-		if state.LastWrite.After(s.LastWriteout) {
-			s.LastWriteout = state.LastWrite.UTC()
+		state := m.state()
+		totals := m.totals(state)
+		if totals.lastWrite.After(s.LastWriteout) {
+			s.LastWriteout = totals.lastWrite.UTC()
 		}
-		if len(names) > 0 && !slices.Contains(names, name) {
-			continue
+		if len(names) == 0 || slices.Contains(names, name) {
+			s.Statuses[name] = a.interfaceStatus(name, m.err, state, totals)
 		}
-		s.Statuses[name] = a.interfaceStatus(name, m)
 	}
 	return s
 }
 
-func (a *Agent) interfaceStatus(name string, m *metered) InterfaceStatus {
-	state := m.meter.Status()
-	total := m.past
-	total.Add(state.Total)
+func (a *Agent) interfaceStatus(name string, notRunning error, state meter.Status, totals totals) InterfaceStatus {
+	total := totals.accounting
 	i := InterfaceStatus{
 		StartedAt: state.Started.UTC(),
 		Received:  state.Current.Received, ReceivedTotal: total.Received,
 		Processed: state.Current.Metered, ProcessedTotal: total.Metered,
 		Dropped: state.Current.Dropped, DroppedTotal: total.Dropped,
 		ParsingErrors: [3]uint64{0, total.Issues[flow.IssueInvalidHeader], total.Issues[flow.IssueTruncated]},
-		Capturing:     m.err == nil,
+		Capturing:     notRunning == nil,
 		Issues:        issues(total),
-		Flows:         state.Flows, FoldedTotal: state.Folded, Waiting: state.Waiting, SinkError: state.SinkError,
+		Flows:         state.Flows, FoldedTotal: totals.folded,
+		Waiting: state.Waiting, Condensed: totals.condensed, SinkError: state.SinkError,
 		CheckpointAt: state.Checkpoint.Last, CheckpointPeriod: state.Checkpoint.Period, CheckpointError: state.Checkpoint.Error,
 	}
-	if m.err != nil {
-		i.Reason = m.err.Error()
+	if notRunning != nil {
+		i.Reason = notRunning.Error()
 	}
 	if first, last, err := a.store.Coverage(name); err == nil && last != 0 {
 		i.First, i.Last = time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()

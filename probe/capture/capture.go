@@ -65,10 +65,13 @@ type LiveConfig struct {
 }
 
 // The ring's measures. A block is handed over when it is full or Latency after its first frame, so a live source's
-// last frames are there Latency after they arrived: who stops waits that long first.
+// last frames are there Latency after they arrived: who stops waits that long first. The kernel hands a block over by
+// that time even if it holds one frame only, so a reader that is kept from reading, by a busy host or a paused virtual
+// machine, loses nothing for at most Blocks × Latency: many small blocks bear more than a few large ones, and cost more
+// wake-ups where much arrives.
 const (
-	DefaultBlockSize = 1 << 20
-	DefaultBlocks    = 4
+	DefaultBlockSize = 256 << 10
+	DefaultBlocks    = 16
 	MaxBlockSize     = 64 << 20
 	MinBlocks        = 2
 	MaxBlocks        = 4096

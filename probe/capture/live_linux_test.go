@@ -375,3 +375,27 @@ func TestLiveRawIP(t *testing.T) {
 		return true
 	})
 }
+
+// A reader that is kept from reading for a while loses nothing, though every frame may have taken a block of its own.
+func TestLiveReaderMayPause(t *testing.T) {
+	const pause, every = 12 * Latency, Latency / 2
+	p := newPair(t)
+	source := p.open(t, LiveConfig{Interface: "eth0"})
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	sent := int(pause / every)
+	for range sent {
+		send(t, p.near, far4, 1001, 10, 1)
+		<-tick.C
+	}
+	seen := 0
+	collect(t, source, func(_ Frame, q *packet.Packet) bool {
+		if q.DestinationPort == 1001 && q.Protocol == flow.UDP {
+			seen++
+		}
+		return seen == sent
+	})
+	if stats, err := source.Stats(); err != nil || stats.Dropped != 0 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -112,12 +113,25 @@ func Load(path string) (Config, error) {
 
 // Parse reads and checks a configuration; what the text does not name has its default.
 func Parse(text []byte) (Config, error) {
+	if err := checkValues(text); err != nil {
+		return Config{}, err
+	}
 	cfg := Default()
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField(), yaml.CustomUnmarshaler(readDuration))
 	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, oneLine(err)
 	}
 	return cfg, cfg.Validate()
+}
+
+// readDuration reads a duration, be it a text or the number 0, which the library takes for none.
+func readDuration(d *time.Duration, node []byte) error {
+	var text string
+	err := yaml.Unmarshal(node, &text)
+	if err == nil {
+		*d, err = time.ParseDuration(text)
+	}
+	return err
 }
 
 // Validate says everything that is wrong.
