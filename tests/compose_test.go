@@ -35,6 +35,7 @@ type service struct {
 	EnvFile any    `yaml:"env_file"`
 	Volumes []any  `yaml:"volumes"`
 	Depends any    `yaml:"depends_on"`
+	Network string `yaml:"network_mode"`
 }
 
 type file struct {
@@ -68,7 +69,30 @@ func TestCompose(t *testing.T) {
 	for name, f := range c.Secrets {
 		requireFile(t, "secret "+name, f.File)
 	}
+	var all map[string]any
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	checkTexts(t, "docker-compose.yaml", all, mounts)
+	checkMounted(t, mounts)
 	checkProvisioning(t, mounts)
+}
+
+// checkMounted reads the single files that containers see.
+func checkMounted(t *testing.T, mounts []mount) {
+	t.Helper()
+	for _, m := range mounts {
+		if path.Ext(m.source) != ".yaml" {
+			continue
+		}
+		text, err := os.ReadFile(inRepository(m.source))
+		if err == nil {
+			err = checkYAML(t, m.source, text, mounts)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", m.source, err)
+		}
+	}
 }
 
 // inRepository is the absolute form of a path that is relative to the repository's root.
@@ -113,9 +137,13 @@ func checkService(t *testing.T, name string, s service, c compose) (mounts []mou
 	for _, name := range list(s.EnvFile) {
 		requireFile(t, what+" env_file", name)
 	}
-	for _, name := range list(s.Depends) {
+	neighbours := list(s.Depends)
+	if name, ok := strings.CutPrefix(s.Network, "service:"); ok {
+		neighbours = append(neighbours, name)
+	}
+	for _, name := range neighbours {
 		if _, ok := c.Services[name]; !ok {
-			t.Errorf("%s depends on %q, which is no service", what, name)
+			t.Errorf("%s needs %q, which is no service", what, name)
 		}
 	}
 	for _, volume := range s.Volumes {
@@ -241,6 +269,13 @@ func checkYAML(t *testing.T, name string, text []byte, mounts []mount) error {
 		_, err := config.Parse(text)
 		return err
 	}
+	checkTexts(t, name, content, mounts)
+	return nil
+}
+
+// checkTexts looks for paths of containers in a document, and for what they are in the repository.
+func checkTexts(t *testing.T, name string, content any, mounts []mount) {
+	t.Helper()
 	walkTexts(content, func(value string) {
 		for _, m := range mounts {
 			rest, below := strings.CutPrefix(value, m.target)
@@ -249,7 +284,6 @@ func checkYAML(t *testing.T, name string, text []byte, mounts []mount) error {
 			}
 		}
 	})
-	return nil
 }
 
 // walkTexts visits every text of a YAML document.

@@ -53,5 +53,13 @@ const getStyles = (theme: GrafanaTheme2) => ({
     border: `1px solid ${theme.colors.border.weak}`,
     borderRadius: theme.shape.radius.default,
   }),
-  code: css({ flex: 1, whiteSpace: 'normal', margin: 0, padding: 0, border: 'none', background: 'none', overflowWrap: 'anywhere' }),
+  code: css({
+    flex: 1,
+    whiteSpace: 'normal',
+    margin: 0,
+    padding: 0,
+    border: 'none',
+    background: 'none',
+    overflowWrap: 'anywhere',
+  }),
 });
