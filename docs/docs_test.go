@@ -1,0 +1,177 @@
+// Package docs holds no code: its tests hold that what the documentation names is there.
+package docs
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
+	"github.com/weirflow/weir/pkg/plugin"
+	"github.com/weirflow/weir/pkg/wire"
+)
+
+func read(t *testing.T, elements ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{testenv.Root()}, elements...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Every link between pages leads somewhere, to a heading where it names one; every page of docs/ is linked.
+func TestLinks(t *testing.T) {
+	root := testenv.Root()
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "provisioning/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	linked := map[string]bool{filepath.Join(root, "README.md"): true}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			target, heading, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := page
+			if target != "" {
+				path = filepath.Join(filepath.Dir(page), target)
+			}
+			linked[path] = true
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %v", page, err)
+			} else if heading != "" && !slices.Contains(headings(t, path), heading) {
+				t.Errorf("%s: %s has no heading #%s", page, path, heading)
+			}
+		}
+	}
+	for _, page := range pages {
+		if strings.HasPrefix(page, filepath.Join(root, "docs")) && !linked[page] {
+			t.Errorf("no page links to %s", page)
+		}
+	}
+}
+
+// headings of a page, as GitHub makes anchors of them.
+func headings(t *testing.T, path string) (anchors []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && line[0] == '#' {
+			title = regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			anchors = append(anchors, strings.ReplaceAll(title, " ", "-"))
+		}
+	}
+	return anchors
+}
+
+// ARCHITECTURE.md has a place for every package of the two trees, and for no other.
+func TestFloorsAreDocumented(t *testing.T) {
+	command := exec.Command("go", "list", "./pkg/...", "./probe/...")
+	command.Dir = testenv.Root()
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var want, got []string
+	for name := range strings.FieldsSeq(string(output)) {
+		want = append(want, strings.TrimPrefix(name, "github.com/weirflow/weir/"))
+	}
+	for _, match := range regexp.MustCompile("(?m)^\\| \\d \\| `([a-z/]+)` \\|").FindAllStringSubmatch(read(t, "docs", "ARCHITECTURE.md"), -1) {
+		got = append(got, match[1])
+	}
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf("%s has no row in docs/ARCHITECTURE.md", name)
+		}
+	}
+	for _, name := range got {
+		if !slices.Contains(want, name) {
+			t.Errorf("docs/ARCHITECTURE.md has a row for %s, which is not there", name)
+		}
+	}
+}
+
+// API.md describes every member of a request.
+func TestRequestIsDocumented(t *testing.T) {
+	text := read(t, "docs", "API.md")
+	for f := range reflect.TypeFor[wire.Request]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the member %s of a request does not stand in docs/API.md", name)
+		}
+	}
+}
+
+// Files and folders that pages name in backquotes are there.
+func TestPathsInArchitecture(t *testing.T) {
+	path := regexp.MustCompile("`((?:cmd|pkg|probe|src|demo|internal)/[a-z0-9_/.-]+)`")
+	for _, match := range path.FindAllStringSubmatch(read(t, "docs", "ARCHITECTURE.md"), -1) {
+		if _, err := os.Stat(filepath.Join(testenv.Root(), match[1])); err != nil {
+			t.Errorf("docs/ARCHITECTURE.md: %v", err)
+		}
+	}
+}
+
+// The queries of the dashboards are ones the plugin answers, and name no data source of their own.
+func TestDashboards(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testenv.Root(), "provisioning", "dashboards", "*", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no dashboards: %v", err)
+	}
+	type source struct{ Type, UID string }
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dashboard struct {
+			Templating struct {
+				List []struct{ Name, Type, Query string }
+			}
+			Panels []struct {
+				Title      string
+				Datasource source
+				Targets    []json.RawMessage
+			}
+		}
+		if err := json.Unmarshal(text, &dashboard); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		own := source{"weirflow-weir-datasource", "${ds}"}
+		if first := dashboard.Templating.List[0]; first.Name != "ds" || first.Type != "datasource" || first.Query != own.Type {
+			t.Errorf("%s: the first variable is %+v", file, first)
+		}
+		for _, p := range dashboard.Panels {
+			for _, target := range p.Targets {
+				var of struct{ Datasource source }
+				if err := json.Unmarshal(target, &of); err != nil || of.Datasource != own || p.Datasource != own {
+					t.Errorf("%s, %s: data source %+v, %v", file, p.Title, of.Datasource, err)
+				}
+				plain := strings.NewReplacer(`"$interfaces"`, `"any"`, `"$condition"`, `"dport = 443"`).Replace(string(target))
+				if _, err := plugin.DecodeQuery([]byte(plain)); err != nil {
+					t.Errorf("%s, %s: %v", file, p.Title, err)
+				}
+			}
+		}
+	}
+}
