@@ -66,7 +66,7 @@ func BenchmarkCaptureLoop(b *testing.B) {
 	perPacket := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet") }
 	b.Run("weir", func(b *testing.B) {
 		mock := mockRing(b)
-		source := NewRing(mock, "mock", packet.LinkEthernet)
+		source := NewSlimcap(mock, "mock", packet.LinkEthernet)
 		defer func() { _ = source.Close() }()
 		frames := make([]Frame, 64)
 		var p packet.Packet
@@ -113,7 +113,7 @@ func BenchmarkCaptureLoop(b *testing.B) {
 	})
 }
 
-func TestRingOverMock(t *testing.T) {
+func TestSlimcapOverMock(t *testing.T) {
 	mock, err := afring.NewMockSource("mock", afring.CaptureLength(filter.CaptureLengthFixed(64)), afring.BufferSize(1<<16, 4))
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestRingOverMock(t *testing.T) {
 	}
 	mock.FinalizeBlock(false)
 	done := mock.Run()
-	source := NewRing(mock, "mock", packet.LinkEthernet)
+	source := NewSlimcap(mock, "mock", packet.LinkEthernet)
 	frames := make([]Frame, 8)
 	for i := range count {
 		n, err := source.Read(frames)
@@ -184,10 +184,10 @@ func (c *countingSource) NextPayloadZeroCopy() ([]byte, slimcap.PacketType, uint
 	return nil, slimcap.PacketUnknown, 0, c.err
 }
 
-func TestRingStatsWithoutDrops(t *testing.T) {
+func TestSlimcapStatsWithoutDrops(t *testing.T) {
 	counting := &countingSource{stats: []slimcap.Stats{{PacketsReceived: 10, PacketsDropped: 3}, {}, {PacketsReceived: 5}, {PacketsReceived: 2, PacketsDropped: 2}}}
-	source := NewRing(counting, "mock", packet.LinkEthernet)
-	for i, want := range []Stats{{7, 3}, {7, 3}, {12, 3}} {
+	source := NewSlimcap(counting, "mock", packet.LinkEthernet)
+	for i, want := range []Stats{{Received: 7, Dropped: 3}, {Received: 7, Dropped: 3}, {Received: 12, Dropped: 3}} {
 		if got, err := source.Stats(); err != nil || got != want {
 			t.Errorf("%d: %+v, %v, want %+v", i, got, err, want)
 		}
@@ -197,7 +197,7 @@ func TestRingStatsWithoutDrops(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got, err := source.Stats(); err != nil || got != (Stats{12, 5}) || counting.closed != 1 {
+	if got, err := source.Stats(); err != nil || got != (Stats{Received: 12, Dropped: 5}) || counting.closed != 1 {
 		t.Errorf("after close: %+v, %v, closed %d times", got, err, counting.closed)
 	}
 	source.Wake()
@@ -206,9 +206,9 @@ func TestRingStatsWithoutDrops(t *testing.T) {
 	}
 }
 
-func TestRingErrorsAreFinal(t *testing.T) {
+func TestSlimcapErrorsAreFinal(t *testing.T) {
 	counting := &countingSource{err: slimcap.ErrCaptureUnblocked}
-	source := NewRing(counting, "weir-none0", packet.LinkEthernet)
+	source := NewSlimcap(counting, "weir-none0", packet.LinkEthernet)
 	frames := make([]Frame, 1)
 	if n, err := source.Read(frames); n != 0 || err != nil {
 		t.Error(n, err)
@@ -221,7 +221,7 @@ func TestRingErrorsAreFinal(t *testing.T) {
 		counting.err = nil
 	}
 	counting.err = slimcap.ErrCaptureStopped
-	if _, err := NewRing(counting, "lo", packet.LinkEthernet).Read(frames); !errors.Is(err, ErrClosed) {
+	if _, err := NewSlimcap(counting, "lo", packet.LinkEthernet).Read(frames); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 	if _, err := source.Stats(); err == nil {
