@@ -66,23 +66,24 @@ func (b *ringBlock) open(data []byte) error {
 // handed over first; the error comes with the next call.
 func (b *ringBlock) read(frames []Frame) (int, error) {
 	frames = frames[:min(uint64(len(frames)), uint64(b.left))]
+	data, at := b.data[:len(b.data):len(b.data)], b.at
 	for i := range frames {
-		data := b.data[b.at:]
-		if len(data) < frameHeaderSize {
-			return b.stop(i)
+		if at < 0 || len(data)-at < frameHeaderSize {
+			return b.stop(i, at)
 		}
-		header := (*[frameHeaderSize]byte)(data)
+		rest := data[at:]
+		header := (*[frameHeaderSize]byte)(rest)
 		captured := binary.NativeEndian.Uint32(header[frameCaptured:])
 		start := uint64(binary.NativeEndian.Uint16(header[frameData:]))
 		end := start + uint64(captured)
-		if end > uint64(len(data)) {
-			return b.stop(i)
+		if end > uint64(len(rest)) {
+			return b.stop(i, at)
 		}
 		if hardware := binary.NativeEndian.Uint16(header[frameHardware:]); hardware != b.hardware {
 			b.hardware, b.link = hardware, packet.FromARPHRD(hardware)
 		}
 		f := &frames[i]
-		f.Data = data[start:end:end]
+		f.Data = rest[start:end:end]
 		f.Length = max(binary.NativeEndian.Uint32(header[frameLength:]), captured)
 		f.Time = int64(binary.NativeEndian.Uint32(header[frameSeconds:]))*1e9 +
 			int64(binary.NativeEndian.Uint32(header[frameNanoseconds:]))
@@ -92,10 +93,26 @@ func (b *ringBlock) read(frames []Frame) (int, error) {
 		if status := binary.NativeEndian.Uint32(header[frameStatus:]); status&unix.TP_STATUS_VLAN_VALID != 0 {
 			f.VLAN, f.VLANType = tag(header, status)
 		}
-		b.advance(uint64(binary.NativeEndian.Uint32(header[frameNext:])), len(data))
+		// Where there is no next frame go to the end of the block: who asks for one more fails.
+		next := uint64(binary.NativeEndian.Uint32(header[frameNext:]))
+		if next < frameHeaderSize || next > uint64(len(rest)) {
+			next = uint64(len(rest))
+		}
+		at += int(next)
 	}
+	b.at = at
 	b.left -= uint32(len(frames))
 	return len(frames), nil
+}
+
+// stop ends a batch of n frames at a malformed one.
+func (b *ringBlock) stop(n, at int) (int, error) {
+	b.at = at
+	b.left -= uint32(n)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, errBlock
 }
 
 // tag is the VLAN id and type of the tag the kernel took out.
@@ -105,21 +122,4 @@ func tag(header *[frameHeaderSize]byte, status uint32) (id, etherType uint16) {
 		etherType = binary.NativeEndian.Uint16(header[frameTagType:])
 	}
 	return id & vlanMask, etherType
-}
-
-// advance goes to the next frame; to the end of the block where there is none, so that who asks for one more fails.
-func (b *ringBlock) advance(next uint64, remaining int) {
-	if next < frameHeaderSize || next > uint64(remaining) {
-		next = uint64(remaining)
-	}
-	b.at += int(next)
-}
-
-// stop ends a batch of n frames at a malformed one.
-func (b *ringBlock) stop(n int) (int, error) {
-	b.left -= uint32(n)
-	if n > 0 {
-		return n, nil
-	}
-	return 0, errBlock
 }

@@ -5,113 +5,13 @@ package capture
 import (
 	"errors"
 	"testing"
-	"time"
 
 	slimcap "github.com/fako1024/slimcap/capture"
 	"github.com/fako1024/slimcap/capture/afpacket/afring"
 	"github.com/fako1024/slimcap/filter"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
-
-// benchFrames is a realistic mix of frames, as the kernel would hand them over.
-func benchFrames() [][]byte {
-	frames := make([][]byte, 256)
-	for i := range frames {
-		address := "10.0.0.1"
-		if i%4 == 0 {
-			address = "2001:db8::1"
-		}
-		f := ethernetFrom(address)
-		next, ports := 14+9, []byte{byte(i), 1, 1, 187}
-		if i%4 == 0 {
-			next = 14 + 6
-		}
-		f[next] = 6
-		f = append(f, append(ports, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 16, 4, 0, 0, 0, 0, 0)...)
-		if i%4 == 0 {
-			f[14+5] = 20
-		} else {
-			f[14+3] = 40
-		}
-		frames[i] = f
-	}
-	return frames
-}
-
-// mockRing is slimcap's mock of a ring with all blocks filled, which it hands out again and again.
-func mockRing(b testing.TB) *afring.MockSourceNoDrain {
-	b.Helper()
-	source, err := afring.NewMockSourceNoDrain("mock",
-		afring.CaptureLength(filter.CaptureLengthFixed(96)), afring.BufferSize(1<<20, 4))
-	if err != nil {
-		b.Fatal(err)
-	}
-	frames := benchFrames()
-	for i := 0; source.CanAddPackets(); i++ {
-		data := frames[i%len(frames)]
-		if err := source.AddPacket(slimcap.NewIPPacket(nil, data, slimcap.PacketType(i%5), len(data), 14)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if _, err := source.Run(time.Microsecond); err != nil {
-		b.Fatal(err)
-	}
-	return source
-}
-
-// BenchmarkCaptureLoop sets the loop of a probe (read, decode) beside slimcap's bare iteration over the same ring.
-func BenchmarkCaptureLoop(b *testing.B) {
-	perPacket := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet") }
-	b.Run("weir", func(b *testing.B) {
-		mock := mockRing(b)
-		source := NewSlimcap(mock, "mock", packet.LinkEthernet)
-		defer func() { _ = source.Close() }()
-		frames := make([]Frame, 64)
-		var p packet.Packet
-		bytes, issues := uint64(0), 0
-		b.ReportAllocs()
-		b.ResetTimer()
-		for done := 0; done < b.N; {
-			n, err := source.Read(frames)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := range frames[:n] {
-				if packet.Decode(frames[i].Link, frames[i].Data, frames[i].Length, &p) != flow.IssueNone {
-					issues++
-				}
-				bytes += uint64(frames[i].Length)
-			}
-			done += n
-		}
-		b.StopTimer()
-		perPacket(b)
-		if issues > 0 || bytes == 0 {
-			b.Fatalf("%d issues, %d bytes", issues, bytes)
-		}
-	})
-	b.Run("slimcap-bare", func(b *testing.B) {
-		mock := mockRing(b)
-		defer func() { _ = mock.Close() }()
-		bytes := uint64(0)
-		b.ReportAllocs()
-		b.ResetTimer()
-		for range b.N {
-			_, _, length, err := mock.NextPayloadZeroCopy()
-			if err != nil {
-				b.Fatal(err)
-			}
-			bytes += uint64(length)
-		}
-		b.StopTimer()
-		perPacket(b)
-		if bytes == 0 {
-			b.Fatal("nothing read")
-		}
-	})
-}
 
 func TestSlimcapOverMock(t *testing.T) {
 	mock, err := afring.NewMockSource("mock", afring.CaptureLength(filter.CaptureLengthFixed(64)), afring.BufferSize(1<<16, 4))
