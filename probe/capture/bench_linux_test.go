@@ -46,7 +46,8 @@ func benchFrames() [][]byte {
 const (
 	benchBlocks    = 4
 	benchBlockSize = 1 << 20
-	benchBatch     = 512
+	benchBatch     = 64  // frames of one Read
+	benchHandOver  = 512 // frames between handing the blocks over
 )
 
 // benchRing is slimcap's mock of a ring with all blocks filled, and its memory, which our ring reads as well.
@@ -89,7 +90,7 @@ func (r benchRing) setHardware() {
 	}
 }
 
-// handOver makes all blocks the reader's again, in the kernel's place. Called after every batch, both rings always have
+// handOver makes all blocks the reader's again, in the kernel's place. Called every benchHandOver frames, both rings always have
 // one at hand and never wait.
 func (r benchRing) handOver() {
 	for start := 0; start < len(r.memory); start += benchBlockSize {
@@ -113,7 +114,7 @@ func BenchmarkCaptureLoop(b *testing.B) {
 		bytes := uint64(0)
 		b.ReportAllocs()
 		for i := range b.N {
-			if i%benchBatch == 0 {
+			if i%benchHandOver == 0 {
 				ring.handOver()
 			}
 			_, _, length, err := ring.mock.NextPayloadZeroCopy()
@@ -150,7 +151,7 @@ func benchBatches(b *testing.B, ring benchRing, source Source, decode bool) {
 			}
 			bytes += uint64(f.Length)
 		}
-		if done += n; done >= handed+benchBatch {
+		if done += n; done >= handed+benchHandOver {
 			handed = done
 			ring.handOver()
 		}

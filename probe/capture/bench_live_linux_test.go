@@ -32,7 +32,7 @@ func BenchmarkLiveVeth(b *testing.B) {
 	}{
 		{"ring", LiveConfig{}},
 		{"slimcap", LiveConfig{Backend: BackendSlimcap}},
-		{"ring/blocks=16x256KiB", LiveConfig{BlockSize: 1 << 18, Blocks: 16}},
+		{"ring/blocks=4x1MiB", LiveConfig{BlockSize: 1 << 20, Blocks: 4}},
 		{"ring/blocks=64x64KiB", LiveConfig{BlockSize: 1 << 16, Blocks: 64}},
 	} {
 		b.Run(shape.name, func(b *testing.B) {

@@ -96,10 +96,12 @@ type LiveConfig struct {
 }
 
 // The ring's measures. A block is handed over when it is full or Latency after its first frame, so a live source's
-// last frames are there Latency after they arrived: who stops waits that long first.
+// last frames are there Latency after they arrived: who stops waits that long first. It also means that a ring is
+// full after Blocks times Latency without a reader, however little came: hence more and smaller blocks than the
+// fastest reading alone would ask for.
 const (
-	DefaultBlockSize = 1 << 20
-	DefaultBlocks    = 4
+	DefaultBlockSize = 256 << 10
+	DefaultBlocks    = 16
 	MaxBlockSize     = 64 << 20
 	MinBlocks        = 2
 	MaxBlocks        = 4096

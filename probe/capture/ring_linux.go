@@ -137,7 +137,7 @@ func (r *ring) idle() error {
 // for ever. That the interface has another name the socket never says by itself.
 func (r *ring) look() (timeout int, err error) {
 	if r.faultAt.IsZero() {
-		if now, err := nameOf(r.socket, r.index); err != nil || now == r.name {
+		if !r.renamed() {
 			return -1, nil
 		}
 		r.faultAt = time.Now().Add(2 * r.latency)
@@ -147,6 +147,11 @@ func (r *ring) look() (timeout int, err error) {
 	}
 	r.faultAt = time.Time{}
 	return -1, presence(r.socket, r.index, r.name)
+}
+
+func (r *ring) renamed() bool {
+	now, err := nameOf(r.socket, r.index)
+	return err == nil && now != r.name
 }
 
 // fault takes the error off the socket, so that polling goes on, and sets the time to look into it.

@@ -56,7 +56,7 @@ func (r *ring) setUp(cfg LiveConfig) (err error) {
 }
 
 // mapRing makes the ring and maps it. Its pages are the kernel's own: they are never swapped, so there is nothing to
-// lock (and MAP_LOCKED would fail where it exceeds the limit of locked memory, and be ignored where it does not).
+// lock; MAP_LOCKED would only be held against the limit of locked memory.
 func (r *ring) mapRing(cfg LiveConfig) (err error) {
 	if err := unix.SetsockoptInt(r.socket, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("ask for a TPACKET_V3 ring: %w", err)
