@@ -179,7 +179,6 @@ func TestRingAllocatesNothing(t *testing.T) {
 			t.Fatal(n, err)
 		}
 		ring.handOver()
-		source.Wake()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
