@@ -15,6 +15,7 @@ import (
 	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/plugin"
 	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/config"
 )
 
 func read(t *testing.T, elements ...string) string {
@@ -118,6 +119,25 @@ func TestRequestIsDocumented(t *testing.T) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("the member %s of a request does not stand in docs/API.md", name)
+		}
+	}
+}
+
+// The pieces of configuration that pages show, and the one of the containers, are valid.
+func TestConfigurations(t *testing.T) {
+	texts := map[string]string{"packaging/docker/probe.yaml": read(t, "packaging", "docker", "probe.yaml")}
+	block := regexp.MustCompile("(?s)```yaml\n((?:capture|api):\n.*?)```")
+	for _, page := range []string{"INSTALL.md", "API.md"} {
+		for _, match := range block.FindAllStringSubmatch(read(t, "docs", page), -1) {
+			texts[page+": "+match[1]] = match[1]
+		}
+	}
+	if len(texts) < 4 {
+		t.Errorf("only %d pieces found", len(texts))
+	}
+	for name, text := range texts {
+		if _, err := config.Parse([]byte(text)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -44,6 +44,9 @@ type Capture struct {
 	Interfaces []string `yaml:"interfaces"`
 	// Exclude takes interfaces out again; same forms.
 	Exclude []string `yaml:"exclude"`
+	// Backend is ring or slimcap. ring sees every frame, with its VLAN tag and its time; slimcap, the library, sees
+	// IPv4, IPv6 and PPPoE session frames only, and the others are not counted.
+	Backend capture.Backend `yaml:"backend"`
 	// Promiscuous takes in frames that are addressed to others, too: for mirror ports.
 	Promiscuous bool `yaml:"promiscuous"`
 	// BlockSize of the capture ring in bytes, a power of two.
@@ -68,7 +71,7 @@ func DefaultConfig() Config {
 	return Config{
 		Store: store.DefaultConfig(),
 		Capture: Capture{
-			Interfaces: []string{}, Exclude: []string{},
+			Interfaces: []string{}, Exclude: []string{}, Backend: capture.BackendRing,
 			BlockSize: capture.DefaultBlockSize, Blocks: capture.DefaultBlocks, Rescan: 10 * time.Second,
 		},
 		Meter:  meter.DefaultConfig(),
@@ -81,6 +84,9 @@ func (c Config) Validate() error {
 	var faults []error
 	if c.Capture.Rescan < time.Second {
 		faults = append(faults, fmt.Errorf("capture.rescan is %s: at least 1s", c.Capture.Rescan))
+	}
+	if err := c.Capture.Backend.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("capture.backend: %w", err))
 	}
 	if _, _, err := capture.Match(c.Capture.Interfaces, c.Capture.Exclude, nil); err != nil {
 		faults = append(faults, fmt.Errorf("capture.interfaces: %w", err))

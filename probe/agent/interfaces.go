@@ -126,8 +126,8 @@ func (a *Agent) open(names []string, first bool) (map[string]capture.Source, err
 		if a.isRunning(name) {
 			continue
 		}
-		source, err := a.deps.Open(capture.LiveConfig{Interface: name, Promiscuous: a.cfg.Capture.Promiscuous,
-			BlockSize: a.cfg.Capture.BlockSize, Blocks: a.cfg.Capture.Blocks})
+		source, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
+			Promiscuous: a.cfg.Capture.Promiscuous, BlockSize: a.cfg.Capture.BlockSize, Blocks: a.cfg.Capture.Blocks})
 		switch {
 		case err == nil:
 			sources[name] = source

@@ -9,6 +9,7 @@ package capture
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -22,7 +23,11 @@ type Frame struct {
 	Time   int64       // when it was captured, Unix nanoseconds; 0 where the source does not say
 	Sent   bool        // the interface sent it, else it received it
 	Link   packet.Link // how Data starts
-	VLAN   uint16      // VLAN id the kernel took out of the frame, 0 for none
+
+	// VLAN and VLANType are the id and the EtherType (0x8100, 0x88a8) of the VLAN tag that the kernel took out of the
+	// frame: the outermost one, whose four bytes are neither in Data nor in Length. VLANType is 0 where it took none
+	// out; VLAN alone is 0 in a tag that carries only a priority, too.
+	VLAN, VLANType uint16
 }
 
 // Source hands over frames in blocks.
@@ -45,6 +50,7 @@ type Source interface {
 type Stats struct {
 	Received uint64 // frames handed over, or waiting in the ring to be; without those dropped
 	Dropped  uint64 // frames the kernel dropped because the ring was full
+	Frozen   uint64 // times the ring became full; 0 from a source that does not count them
 }
 
 // What callers may want to branch on.
@@ -56,19 +62,43 @@ var (
 	ErrClosed          = errors.New("capture source is closed")
 )
 
-// LiveConfig says how to capture on an interface.
+// Backend is an implementation of live capture.
+type Backend string
+
+const (
+	// BackendRing is this package's own ring: it hands over every frame, whatever it carries, with the kernel's time
+	// stamp and the VLAN tag the kernel took out, a block of the ring at a time.
+	BackendRing Backend = "ring"
+	// BackendSlimcap is the library slimcap: IPv4, IPv6 and PPPoE session frames only, others are filtered in the
+	// kernel and not counted; no time stamps and no VLAN tags that the kernel took out.
+	BackendSlimcap Backend = "slimcap"
+)
+
+// Validate says what is wrong with the backend's name; the empty one is BackendRing.
+func (b Backend) Validate() error {
+	switch b {
+	case "", BackendRing, BackendSlimcap:
+		return nil
+	}
+	return fmt.Errorf("backend %q is neither %s nor %s", string(b), BackendRing, BackendSlimcap)
+}
+
+// LiveConfig says how to capture on an interface. Zero values stand for the defaults.
 type LiveConfig struct {
 	Interface   string
-	Promiscuous bool // take in frames that are addressed to others, too
-	BlockSize   int  // bytes of one block of the ring: a power of two from a memory page to MaxBlockSize; 0: DefaultBlockSize
-	Blocks      int  // number of blocks, MinBlocks to MaxBlocks; 0: DefaultBlocks
+	Backend     Backend       // "": BackendRing
+	Promiscuous bool          // take in frames that are addressed to others, too
+	BlockSize   int           // bytes of one block of the ring: a power of two from a memory page to MaxBlockSize; 0: DefaultBlockSize
+	Blocks      int           // number of blocks, MinBlocks to MaxBlocks; 0: DefaultBlocks
+	SnapLength  int           // bytes of a frame that are captured, MinSnapLength to MaxSnapLength; 0: DefaultSnapLength
+	Latency     time.Duration // a block is handed over so long after its first frame, 1 ms to Latency; 0: Latency; BackendRing only
+	Fanout      uint16        // group of rings that share the interface's frames; 0: none; BackendRing only
 }
 
 // The ring's measures. A block is handed over when it is full or Latency after its first frame, so a live source's
-// last frames are there Latency after they arrived: who stops waits that long first. The kernel hands a block over by
-// that time even if it holds one frame only, so a reader that is kept from reading, by a busy host or a paused virtual
-// machine, loses nothing for at most Blocks × Latency: many small blocks bear more than a few large ones, and cost more
-// wake-ups where much arrives.
+// last frames are there Latency after they arrived: who stops waits that long first. It also means that a ring is
+// full after Blocks times Latency without a reader, however little came: hence more and smaller blocks than the
+// fastest reading alone would ask for.
 const (
 	DefaultBlockSize = 256 << 10
 	DefaultBlocks    = 16
@@ -77,6 +107,15 @@ const (
 	MaxBlocks        = 4096
 	MaxRingSize      = 1 << 30
 	Latency          = 100 * time.Millisecond
+)
+
+// How much of a frame is captured. The default holds two VLAN tags, PPPoE, an IPv6 header with a chain of
+// extensions and a TCP header, and the head of a packet that an ICMP error quotes behind them; more would only be
+// copied. A ring block of a page still takes twelve such frames.
+const (
+	DefaultSnapLength = 256
+	MinSnapLength     = 96
+	MaxSnapLength     = 65535
 )
 
 // TraceOptions says how to read a trace.

@@ -1,33 +1,24 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
-	"net"
 	"os"
-	"reflect"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/fako1024/gotools/link"
-	"github.com/fako1024/slimcap/capture/afpacket/afring"
-	"github.com/fako1024/slimcap/filter"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/pkg/flow"
-	"github.com/weirflow/weir/probe/packet"
 )
 
-// snapLength is how many bytes of a frame are captured: enough for tags, an IPv6 header with extensions, and the
-// head of a packet that an ICMP error quotes.
-const snapLength = 256
-
-// OpenLive captures on an interface that exists and is up, by slimcap's AF_PACKET ring. The kernel hands over a
-// frame at most Latency after it arrived. slimcap asks the kernel for IPv4, IPv6 and PPPoE session frames only:
-// others are neither handed over nor counted. Its errors wrap ErrNoInterface, ErrInterfaceDown, ErrNoPermission or
-// ErrUnsupportedLink where it is one of those.
+// OpenLive captures on an interface that exists and is up. What the kernel shows is what is handed over: on the
+// loopback interface every packet twice, once sent and once received; before segmentation what is sent, after
+// coalescing what is received, where the device leaves those to the kernel or does them itself. The errors wrap
+// ErrNoInterface, ErrInterfaceDown, ErrNoPermission or ErrUnsupportedLink where it is one of those.
 func OpenLive(cfg LiveConfig) (Source, error) {
 	source, err := openLive(cfg)
 	if err != nil {
@@ -41,37 +32,29 @@ func openLive(cfg LiveConfig) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	device, kind, err := findDevice(cfg.Interface)
+	device, err := findDevice(cfg.Interface)
 	if err != nil {
 		return nil, err
 	}
-	var closers []io.Closer
-	if cfg.Promiscuous {
-		mode, err := promiscuous(device.Index)
-		if err != nil {
-			return nil, explain(err, cfg.Interface)
-		}
-		closers = append(closers, mode)
+	open := openRing
+	if cfg.Backend == BackendSlimcap {
+		open = openSlimcap
 	}
-	source, err := afring.NewSourceFromLink(device,
-		afring.CaptureLength(filter.CaptureLengthFixed(snapLength)),
-		afring.BufferSize(cfg.BlockSize, cfg.Blocks))
+	source, err := open(cfg, device)
 	if err != nil {
-		closeAll(closers)
 		return nil, explain(err, cfg.Interface)
 	}
-	if event, ok := eventDescriptor(source); ok {
-		closers = append(closers, event)
-	}
-	return NewRing(source, cfg.Interface, kind, closers...), nil
+	return source, nil
 }
 
 func (cfg LiveConfig) withDefaults() (LiveConfig, error) {
-	if cfg.BlockSize == 0 {
-		cfg.BlockSize = DefaultBlockSize
-	}
-	if cfg.Blocks == 0 {
-		cfg.Blocks = DefaultBlocks
+	cfg.Backend = cmp.Or(cfg.Backend, BackendRing)
+	cfg.BlockSize = cmp.Or(cfg.BlockSize, DefaultBlockSize)
+	cfg.Blocks = cmp.Or(cfg.Blocks, DefaultBlocks)
+	cfg.SnapLength = cmp.Or(cfg.SnapLength, DefaultSnapLength)
+	cfg.Latency = cmp.Or(cfg.Latency, Latency)
+	if err := cfg.Backend.Validate(); err != nil {
+		return cfg, err
 	}
 	switch size, smallest := cfg.BlockSize, os.Getpagesize(); {
 	case size < smallest || size > MaxBlockSize || bits.OnesCount(uint(size)) != 1:
@@ -80,35 +63,14 @@ func (cfg LiveConfig) withDefaults() (LiveConfig, error) {
 		return cfg, fmt.Errorf("number of ring blocks %d is not from %d to %d", cfg.Blocks, MinBlocks, MaxBlocks)
 	case cfg.Blocks > MaxRingSize/size:
 		return cfg, fmt.Errorf("ring of %d blocks of %d bytes is larger than %d bytes", cfg.Blocks, size, MaxRingSize)
+	case cfg.SnapLength < MinSnapLength || cfg.SnapLength > MaxSnapLength:
+		return cfg, fmt.Errorf("snap length %d is not from %d to %d", cfg.SnapLength, MinSnapLength, MaxSnapLength)
+	case cfg.Latency < time.Millisecond || cfg.Latency > Latency:
+		return cfg, fmt.Errorf("latency %s is not from 1ms to %s", cfg.Latency, Latency)
+	case cfg.Backend == BackendSlimcap && (cfg.Latency != Latency || cfg.Fanout != 0):
+		return cfg, fmt.Errorf("backend %s has a latency of %s and no fan-out", BackendSlimcap, Latency)
 	}
 	return cfg, nil
-}
-
-// findDevice looks an interface up, and says how its frames start.
-func findDevice(name string) (*link.Link, packet.Link, error) {
-	existing, err := Interfaces()
-	if err != nil {
-		return nil, 0, err
-	}
-	if !slices.Contains(existing, name) {
-		return nil, 0, noInterface(name, existing)
-	}
-	if device, err := net.InterfaceByName(name); err == nil && device.Flags&net.FlagUp == 0 {
-		return nil, 0, interfaceDown(name)
-	}
-	device, err := link.New(name)
-	if err != nil {
-		return nil, 0, explain(err, name)
-	}
-	kind := packet.FromARPHRD(uint16(device.Type))
-	switch kind {
-	case packet.LinkUnknown:
-		return nil, 0, fmt.Errorf("%w: device type %d (linux/if_arp.h)", ErrUnsupportedLink, int(device.Type))
-	case packet.LinkRawIP:
-		// slimcap panics on those of these types that it does not know; it treats all that it knows alike.
-		device.Type = link.TypeNone
-	}
-	return device, kind, nil
 }
 
 func noInterface(name string, existing []string) error {
@@ -141,45 +103,4 @@ func explain(err error, name string) error {
 		return fmt.Errorf("the kernel has no memory for the ring, smaller or fewer blocks may help: %w", err)
 	}
 	return err
-}
-
-// descriptor is a file descriptor that is only closed.
-type descriptor int
-
-func (d descriptor) Close() error { return unix.Close(int(d)) }
-
-// promiscuous takes an interface into promiscuous mode until the result is closed. The mode belongs to the
-// interface, so a socket of its own, which receives nothing, can hold it: slimcap v1.0.9 sets it on the wrong
-// socket level.
-func promiscuous(index int) (io.Closer, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	request := unix.PacketMreq{Ifindex: int32(index), Type: unix.PACKET_MR_PROMISC}
-	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &request); err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("set promiscuous mode: %w", err)
-	}
-	return descriptor(fd), nil
-}
-
-// eventDescriptor finds the event descriptor that slimcap v1.0.9 opens with every source and never closes, so that
-// interfaces that come and go do not use up the descriptors. A test holds that it is found.
-func eventDescriptor(source *afring.Source) (io.Closer, bool) {
-	handler := reflect.ValueOf(source).Elem().FieldByName("eventHandler")
-	if !handler.IsValid() || handler.Kind() != reflect.Pointer || handler.IsNil() {
-		return nil, false
-	}
-	fd := handler.Elem().FieldByName("Efd")
-	if !fd.IsValid() || !fd.CanInt() || fd.Int() <= 0 {
-		return nil, false
-	}
-	return descriptor(fd.Int()), true
-}
-
-func closeAll(closers []io.Closer) {
-	for _, c := range closers {
-		_ = c.Close()
-	}
 }

@@ -6,13 +6,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/internal/netns"
 )
 
-func TestOpenLiveErrors(t *testing.T) {
+func TestOpenLiveErrors(t *testing.T) { eachBackend(t, testOpenLiveErrors) }
+
+func testOpenLiveErrors(t *testing.T, backend Backend) {
 	p := newPair(t)
 	tun(t, p.near, "can0", unix.ARPHRD_CAN)
 	program, err := os.Executable()
@@ -42,6 +45,7 @@ func TestOpenLiveErrors(t *testing.T) {
 				if errors.Is(test.want, ErrNoPermission) {
 					dropCapabilities(t)
 				}
+				test.cfg.Backend = backend
 				source, err := OpenLive(test.cfg)
 				if err == nil {
 					_ = source.Close()
@@ -82,7 +86,26 @@ func TestOpenLiveMeasures(t *testing.T) {
 	}
 }
 
-func TestLivePromiscuous(t *testing.T) {
+func TestOpenLiveOptions(t *testing.T) {
+	for want, cfg := range map[string]LiveConfig{
+		`backend "pcap" is neither ring nor slimcap`:         {Backend: "pcap"},
+		"snap length 95 is not from 96 to 65535":             {SnapLength: 95},
+		"snap length 65536 is not from 96 to 65535":          {SnapLength: 65536},
+		"latency 999µs is not from 1ms to 100ms":             {Latency: time.Millisecond - time.Microsecond},
+		"latency 101ms is not from 1ms to 100ms":             {Latency: 101 * time.Millisecond},
+		"backend slimcap has a latency of 100ms and no fan-": {Backend: BackendSlimcap, Latency: 99 * time.Millisecond},
+		"backend slimcap has a latency of 100ms and no fan":  {Backend: BackendSlimcap, Fanout: 1},
+	} {
+		cfg.Interface = "lo"
+		if source, err := OpenLive(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, %v, want %s", cfg, source, err, want)
+		}
+	}
+}
+
+func TestLivePromiscuous(t *testing.T) { eachBackend(t, testLivePromiscuous) }
+
+func testLivePromiscuous(t *testing.T, backend Backend) {
 	p := newPair(t)
 	promiscuous := func() bool {
 		var flags uint64
@@ -98,11 +121,11 @@ func TestLivePromiscuous(t *testing.T) {
 		}
 		return flags&unix.IFF_PROMISC != 0
 	}
-	plain := p.open(t, LiveConfig{Interface: "eth0"})
+	plain := p.open(t, LiveConfig{Backend: backend, Interface: "eth0"})
 	if promiscuous() {
 		t.Error("promiscuous without being asked")
 	}
-	source := p.open(t, LiveConfig{Interface: "eth0", Promiscuous: true})
+	source := p.open(t, LiveConfig{Backend: backend, Interface: "eth0", Promiscuous: true})
 	if !promiscuous() {
 		t.Error("not promiscuous")
 	}
@@ -117,18 +140,30 @@ func TestLivePromiscuous(t *testing.T) {
 	}
 }
 
-// TestLiveClosesItsDescriptors opens and closes sources of all kinds and counts what stays open.
-func TestLiveClosesItsDescriptors(t *testing.T) {
+// TestLiveLeavesNothingOpen opens and closes sources of all kinds, and some that cannot be opened, and counts what
+// stays: descriptors and mapped rings.
+func TestLiveLeavesNothingOpen(t *testing.T) { eachBackend(t, testLiveLeavesNothingOpen) }
+
+func testLiveLeavesNothingOpen(t *testing.T, backend Backend) {
 	p := newPair(t)
-	count := func() int {
+	count := func() (descriptors, rings int) {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(entries)
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries), strings.Count(string(maps), "socket:")
+	}
+	configs := []LiveConfig{{Interface: "eth0"}, {Interface: "eth0", Promiscuous: true}, {Interface: "eth9"}}
+	if backend == BackendRing {
+		configs = append(configs, LiveConfig{Interface: "eth0", Fanout: 9})
 	}
 	cycle := func() {
-		for _, cfg := range []LiveConfig{{Interface: "eth0"}, {Interface: "eth0", Promiscuous: true}, {Interface: "eth9"}} {
+		for _, cfg := range configs {
+			cfg.Backend, cfg.BlockSize = backend, 1<<16
 			_ = p.near.Do(func() error { // eth9 does not exist
 				source, err := OpenLive(cfg)
 				if err == nil {
@@ -139,12 +174,22 @@ func TestLiveClosesItsDescriptors(t *testing.T) {
 		}
 	}
 	cycle()
-	before := count()
-	for range 10 {
+	kept := p.open(t, LiveConfig{Backend: backend, Interface: "eth0"})
+	descriptors, rings := count()
+	if rings != 1 {
+		t.Fatalf("%d rings are mapped while one is open", rings)
+	}
+	for range 33 {
 		cycle()
 	}
-	if after := count(); after > before {
-		t.Errorf("%d descriptors, then %d", before, after)
+	if d, r := count(); d > descriptors || r > rings {
+		t.Errorf("%d descriptors and %d rings, then %d and %d", descriptors, rings, d, r)
+	}
+	if err := kept.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, r := count(); r != 0 {
+		t.Errorf("%d rings are mapped after the last is closed", r)
 	}
 }
 

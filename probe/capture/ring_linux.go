@@ -1,88 +1,200 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
 
-	slimcap "github.com/fako1024/slimcap/capture"
 	"golang.org/x/sys/unix"
-
-	"github.com/weirflow/weir/probe/packet"
 )
 
-// ring is a Source over slimcap's zero-copy interface. slimcap hands over one packet per call and may give its
-// block back to the kernel with the next call, so a Read is one frame. It knows neither time stamps nor the VLAN
-// tags that the kernel took out.
+// ring is a Source over a TPACKET_V3 ring: memory shared with the kernel, cut into blocks of frames
+// (Documentation/networking/packet_mmap.rst). The kernel fills the blocks in turn and hands each over by its status
+// word; Read walks them in the same turn and gives a block back with the Read after its last frame.
 //
-// Why errors are final: after a failed poll slimcap has forgotten that it does not own its current block; going on
-// could give a block to the kernel twice and lose step with it.
+// A fault of the interface does not end the capture at once: what the kernel still holds is read first, for twice the
+// ring's latency, and then it counts what has become of the interface. A short flap is none: the kernel goes on by
+// itself.
 type ring struct {
-	source slimcap.SourceZeroCopy
-	name   string
-	link   packet.Link
-	err    error // what every later Read returns
+	socket, event int // AF_PACKET socket and the event counter of Wake
+	index         int
+	name          string
+	latency       time.Duration
 
-	mu      sync.Mutex // guards what Wake and Stats share with Close
-	closed  bool
-	total   Stats
-	closers []io.Closer
+	memory    []byte // of all blocks, shared with the kernel
+	blockSize int
+	current   int       // offset of the block that is read, or is to come next
+	held      bool      // it belongs to the reader
+	block     ringBlock // its frames
+	stale     int       // polls in a row that were for nothing
+
+	polled  [2]unix.PollFd
+	faultAt time.Time // when to look what has become of the interface; zero: it is well
+	err     error     // what every later Read returns
+
+	mu     sync.Mutex // guards what Wake and Stats share with Close
+	closed bool
+	total  Stats
 }
 
-// NewRing makes a Source of a slimcap source, which it owns from now on. name is the interface's, for messages;
-// link is how the payload of its packets starts. The closers are closed behind the source.
-func NewRing(source slimcap.SourceZeroCopy, name string, link packet.Link, closers ...io.Closer) Source {
-	return &ring{source: source, name: name, link: link, closers: closers}
-}
+// maxStale bounds how often in a row the kernel may end a poll for nothing.
+const maxStale = 1000
 
-// Read hands over the next frame.
+var errOutOfStep = errors.New("the ring is out of step: the kernel has something to say, but not in the next block")
+
+// Read hands over frames of one block.
 func (r *ring) Read(frames []Frame) (int, error) {
 	if r.err != nil || len(frames) == 0 {
 		return 0, r.err
 	}
-	data, kind, length, err := r.source.NextPayloadZeroCopy()
-	if err != nil {
-		return 0, r.failure(err)
+	for r.block.left == 0 {
+		r.giveBack()
+		if !r.take() {
+			if woken, err := r.wait(); woken || err != nil {
+				return 0, r.fail(err)
+			}
+		} else if err := r.block.open(r.memory[r.current:][:r.blockSize]); err != nil {
+			return 0, r.fail(err)
+		}
 	}
-	frames[0] = Frame{Data: data, Length: length, Sent: kind == slimcap.PacketOutgoing, Link: r.link}
-	return 1, nil
+	n, err := r.block.read(frames)
+	return n, r.fail(err)
 }
 
-// failure turns an error of slimcap into one of ours; being woken is none.
-func (r *ring) failure(err error) error {
-	if errors.Is(err, slimcap.ErrCaptureUnblocked) {
-		return nil
+// fail makes an error final.
+func (r *ring) fail(err error) error {
+	if err != nil {
+		r.err = fmt.Errorf("capture on %s: %w", r.name, err)
 	}
-	switch device, lookup := net.InterfaceByName(r.name); {
-	case errors.Is(err, slimcap.ErrCaptureStopped):
-		err = ErrClosed
-	case lookup != nil && isAbsent(r.name):
-		err = fmt.Errorf("%w any more", ErrNoInterface)
-	case lookup == nil && device.Flags&net.FlagUp == 0:
-		err = ErrInterfaceDown
-	case errors.Is(err, unix.ECONNRESET):
-		// slimcap's word for an error pending on the socket: the interface was down or absent for a moment.
-		err = fmt.Errorf("%w, or was for a moment", ErrInterfaceDown)
-	}
-	r.err = fmt.Errorf("capture on %s: %w", r.name, err)
 	return r.err
 }
 
-// Wake makes Read return. The kernel remembers it (an event counter that the poll looks at), so it holds for the
-// next Read that would block if none does now.
-func (r *ring) Wake() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.closed {
-		// It can only fail where 2^64 wakes are pending already.
-		_ = r.source.Unblock()
+// status is the word that says who owns the current block. Loading it is an acquire, storing it a release: frames
+// are read only behind a load that says so, and given back only behind the last look at them.
+func (r *ring) status() *uint32 {
+	return (*uint32)(unsafe.Pointer(&r.memory[r.current+blockStatus]))
+}
+
+// take takes the current block if the kernel has handed it over.
+func (r *ring) take() bool {
+	r.held = atomic.LoadUint32(r.status())&unix.TP_STATUS_USER != 0
+	if r.held {
+		r.stale = 0
+	}
+	return r.held
+}
+
+// giveBack gives the current block, if it is the reader's, to the kernel and goes on to the next.
+func (r *ring) giveBack() {
+	if !r.held {
+		return
+	}
+	atomic.StoreUint32(r.status(), unix.TP_STATUS_KERNEL)
+	r.held = false
+	if r.current += r.blockSize; r.current == len(r.memory) {
+		r.current = 0
 	}
 }
 
-// Stats adds what the kernel counted since it was last asked. The kernel's counters start anew with every answer,
-// and its number of packets includes those it dropped (packet_getsockopt in net/packet/af_packet.c).
+// wait blocks until the current block may have been handed over, or Wake was called.
+func (r *ring) wait() (woken bool, err error) {
+	timeout, err := r.look()
+	if err != nil {
+		return false, err
+	}
+	r.polled = [2]unix.PollFd{{Fd: int32(r.socket), Events: unix.POLLIN}, {Fd: int32(r.event), Events: unix.POLLIN}}
+	if _, err := unix.Poll(r.polled[:], timeout); err != nil {
+		if errors.Is(err, unix.EINTR) {
+			return false, nil
+		}
+		return false, fmt.Errorf("wait for frames: %w", err)
+	}
+	if r.polled[1].Revents != 0 {
+		return true, r.forgetWake()
+	}
+	switch events := r.polled[0].Revents; {
+	case events&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0:
+		return false, r.fault()
+	case events != 0: // the next look at the block finds it handed over
+		return false, r.idle()
+	}
+	return false, nil
+}
+
+// idle counts a poll that ended without a reason that was seen yet. A block or an error that is found starts anew.
+func (r *ring) idle() error {
+	if r.stale++; r.stale > maxStale {
+		return errOutOfStep
+	}
+	return nil
+}
+
+// look looks at the interface before the reader blocks, and says for how many milliseconds that may be at most; -1
+// for ever. That the interface has another name the socket never says by itself.
+func (r *ring) look() (timeout int, err error) {
+	if r.faultAt.IsZero() {
+		if !r.renamed() {
+			return -1, nil
+		}
+		r.faultAt = time.Now().Add(2 * r.latency)
+	}
+	if left := time.Until(r.faultAt); left > 0 {
+		return int(left/time.Millisecond) + 1, nil
+	}
+	r.faultAt = time.Time{}
+	return -1, presence(r.socket, r.index, r.name)
+}
+
+func (r *ring) renamed() bool {
+	now, err := nameOf(r.socket, r.index)
+	return err == nil && now != r.name
+}
+
+// fault takes the error off the socket, so that polling goes on, and sets the time to look into it.
+func (r *ring) fault() error {
+	number, err := unix.GetsockoptInt(r.socket, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch cause := unix.Errno(number); {
+	case err != nil:
+		return fmt.Errorf("wait for frames: %w", err)
+	case cause == 0:
+		return r.idle()
+	case cause != unix.ENETDOWN:
+		return fmt.Errorf("wait for frames: %w", cause)
+	}
+	r.stale = 0
+	if r.faultAt.IsZero() {
+		r.faultAt = time.Now().Add(2 * r.latency)
+	}
+	return nil
+}
+
+// Wake makes Read return. The event counter remembers it, so it holds for the next Read that would block if none
+// does now.
+func (r *ring) Wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	// It can only fail where 2^64 - 2 wakes are pending already.
+	_, _ = unix.Write(r.event, one[:])
+}
+
+func (r *ring) forgetWake() error {
+	var count [8]byte
+	if _, err := unix.Read(r.event, count[:]); err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("wait for frames: %w", err)
+	}
+	return nil
+}
+
+// Stats adds what the kernel counted since it was last asked. Frames count as received when they enter the ring.
 func (r *ring) Stats() (Stats, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,13 +204,16 @@ func (r *ring) Stats() (Stats, error) {
 	return r.total, r.count()
 }
 
+// count reads the kernel's counters. They start anew with every answer, and the number of packets includes those that
+// were dropped (packet_getsockopt in net/packet/af_packet.c).
 func (r *ring) count() error {
-	new, err := r.source.Stats()
+	fresh, err := unix.GetsockoptTpacketStatsV3(r.socket, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
 		return fmt.Errorf("read capture counters of %s: %w", r.name, err)
 	}
-	r.total.Received += new.PacketsReceived - min(new.PacketsDropped, new.PacketsReceived)
-	r.total.Dropped += new.PacketsDropped
+	r.total.Received += uint64(fresh.Packets - min(fresh.Drops, fresh.Packets))
+	r.total.Dropped += uint64(fresh.Drops)
+	r.total.Frozen += uint64(fresh.Freeze_q_cnt)
 	return nil
 }
 
@@ -111,25 +226,23 @@ func (r *ring) Close() error {
 	}
 	r.closed = true
 	r.err = fmt.Errorf("capture on %s: %w", r.name, ErrClosed)
-	errs := []error{r.count(), r.source.Close()}
-	for _, c := range r.closers {
-		errs = append(errs, c.Close())
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(r.count(), r.release()); err != nil {
 		return fmt.Errorf("close capture on %s: %w", r.name, err)
 	}
 	return nil
 }
 
-func isAbsent(name string) bool {
-	existing, err := Interfaces()
-	if err != nil {
-		return false
+// release closes what is open.
+func (r *ring) release() error {
+	var faults []error
+	if r.memory != nil {
+		faults = append(faults, unix.Munmap(r.memory))
 	}
-	for _, e := range existing {
-		if e == name {
-			return false
+	for _, fd := range []int{r.socket, r.event} {
+		if fd >= 0 {
+			faults = append(faults, unix.Close(fd))
 		}
 	}
-	return true
+	r.memory, r.socket, r.event, r.block = nil, -1, -1, ringBlock{}
+	return errors.Join(faults...)
 }

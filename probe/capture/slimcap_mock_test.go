@@ -5,115 +5,15 @@ package capture
 import (
 	"errors"
 	"testing"
-	"time"
 
 	slimcap "github.com/fako1024/slimcap/capture"
 	"github.com/fako1024/slimcap/capture/afpacket/afring"
 	"github.com/fako1024/slimcap/filter"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
 
-// benchFrames is a realistic mix of frames, as the kernel would hand them over.
-func benchFrames() [][]byte {
-	frames := make([][]byte, 256)
-	for i := range frames {
-		address := "10.0.0.1"
-		if i%4 == 0 {
-			address = "2001:db8::1"
-		}
-		f := ethernetFrom(address)
-		next, ports := 14+9, []byte{byte(i), 1, 1, 187}
-		if i%4 == 0 {
-			next = 14 + 6
-		}
-		f[next] = 6
-		f = append(f, append(ports, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 16, 4, 0, 0, 0, 0, 0)...)
-		if i%4 == 0 {
-			f[14+5] = 20
-		} else {
-			f[14+3] = 40
-		}
-		frames[i] = f
-	}
-	return frames
-}
-
-// mockRing is slimcap's mock of a ring with all blocks filled, which it hands out again and again.
-func mockRing(b testing.TB) *afring.MockSourceNoDrain {
-	b.Helper()
-	source, err := afring.NewMockSourceNoDrain("mock",
-		afring.CaptureLength(filter.CaptureLengthFixed(96)), afring.BufferSize(1<<20, 4))
-	if err != nil {
-		b.Fatal(err)
-	}
-	frames := benchFrames()
-	for i := 0; source.CanAddPackets(); i++ {
-		data := frames[i%len(frames)]
-		if err := source.AddPacket(slimcap.NewIPPacket(nil, data, slimcap.PacketType(i%5), len(data), 14)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if _, err := source.Run(time.Microsecond); err != nil {
-		b.Fatal(err)
-	}
-	return source
-}
-
-// BenchmarkCaptureLoop sets the loop of a probe (read, decode) beside slimcap's bare iteration over the same ring.
-func BenchmarkCaptureLoop(b *testing.B) {
-	perPacket := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet") }
-	b.Run("weir", func(b *testing.B) {
-		mock := mockRing(b)
-		source := NewRing(mock, "mock", packet.LinkEthernet)
-		defer func() { _ = source.Close() }()
-		frames := make([]Frame, 64)
-		var p packet.Packet
-		bytes, issues := uint64(0), 0
-		b.ReportAllocs()
-		b.ResetTimer()
-		for done := 0; done < b.N; {
-			n, err := source.Read(frames)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := range frames[:n] {
-				if packet.Decode(frames[i].Link, frames[i].Data, frames[i].Length, &p) != flow.IssueNone {
-					issues++
-				}
-				bytes += uint64(frames[i].Length)
-			}
-			done += n
-		}
-		b.StopTimer()
-		perPacket(b)
-		if issues > 0 || bytes == 0 {
-			b.Fatalf("%d issues, %d bytes", issues, bytes)
-		}
-	})
-	b.Run("slimcap-bare", func(b *testing.B) {
-		mock := mockRing(b)
-		defer func() { _ = mock.Close() }()
-		bytes := uint64(0)
-		b.ReportAllocs()
-		b.ResetTimer()
-		for range b.N {
-			_, _, length, err := mock.NextPayloadZeroCopy()
-			if err != nil {
-				b.Fatal(err)
-			}
-			bytes += uint64(length)
-		}
-		b.StopTimer()
-		perPacket(b)
-		if bytes == 0 {
-			b.Fatal("nothing read")
-		}
-	})
-}
-
-func TestRingOverMock(t *testing.T) {
+func TestSlimcapOverMock(t *testing.T) {
 	mock, err := afring.NewMockSource("mock", afring.CaptureLength(filter.CaptureLengthFixed(64)), afring.BufferSize(1<<16, 4))
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +30,7 @@ func TestRingOverMock(t *testing.T) {
 	}
 	mock.FinalizeBlock(false)
 	done := mock.Run()
-	source := NewRing(mock, "mock", packet.LinkEthernet)
+	source := NewSlimcap(mock, "mock", packet.LinkEthernet)
 	frames := make([]Frame, 8)
 	for i := range count {
 		n, err := source.Read(frames)
@@ -184,10 +84,10 @@ func (c *countingSource) NextPayloadZeroCopy() ([]byte, slimcap.PacketType, uint
 	return nil, slimcap.PacketUnknown, 0, c.err
 }
 
-func TestRingStatsWithoutDrops(t *testing.T) {
+func TestSlimcapStatsWithoutDrops(t *testing.T) {
 	counting := &countingSource{stats: []slimcap.Stats{{PacketsReceived: 10, PacketsDropped: 3}, {}, {PacketsReceived: 5}, {PacketsReceived: 2, PacketsDropped: 2}}}
-	source := NewRing(counting, "mock", packet.LinkEthernet)
-	for i, want := range []Stats{{7, 3}, {7, 3}, {12, 3}} {
+	source := NewSlimcap(counting, "mock", packet.LinkEthernet)
+	for i, want := range []Stats{{Received: 7, Dropped: 3}, {Received: 7, Dropped: 3}, {Received: 12, Dropped: 3}} {
 		if got, err := source.Stats(); err != nil || got != want {
 			t.Errorf("%d: %+v, %v, want %+v", i, got, err, want)
 		}
@@ -197,7 +97,7 @@ func TestRingStatsWithoutDrops(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got, err := source.Stats(); err != nil || got != (Stats{12, 5}) || counting.closed != 1 {
+	if got, err := source.Stats(); err != nil || got != (Stats{Received: 12, Dropped: 5}) || counting.closed != 1 {
 		t.Errorf("after close: %+v, %v, closed %d times", got, err, counting.closed)
 	}
 	source.Wake()
@@ -206,9 +106,9 @@ func TestRingStatsWithoutDrops(t *testing.T) {
 	}
 }
 
-func TestRingErrorsAreFinal(t *testing.T) {
+func TestSlimcapErrorsAreFinal(t *testing.T) {
 	counting := &countingSource{err: slimcap.ErrCaptureUnblocked}
-	source := NewRing(counting, "weir-none0", packet.LinkEthernet)
+	source := NewSlimcap(counting, "weir-none0", packet.LinkEthernet)
 	frames := make([]Frame, 1)
 	if n, err := source.Read(frames); n != 0 || err != nil {
 		t.Error(n, err)
@@ -221,7 +121,7 @@ func TestRingErrorsAreFinal(t *testing.T) {
 		counting.err = nil
 	}
 	counting.err = slimcap.ErrCaptureStopped
-	if _, err := NewRing(counting, "lo", packet.LinkEthernet).Read(frames); !errors.Is(err, ErrClosed) {
+	if _, err := NewSlimcap(counting, "lo", packet.LinkEthernet).Read(frames); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 	if _, err := source.Stats(); err == nil {
