@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 //	probe VARIABLE DIR [TOKEN]       serves the store over HTTP, with a current interval, and sets the variable to the address
 //	probe unix:PATH DIR              the same on a socket
 //	stub VARIABLE PATH=FILE...       serves files
+//	mkgodb DIR                       makes a goProbe database of the same rows
+//	lockstore DIR                    keeps a store open for writing
+//	spoil FILE                       changes a byte in the middle of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
@@ -64,6 +67,11 @@ func TestScripts(t *testing.T) {
 			},
 			"probe": startProbe,
 			"stub":  startStub,
+			"mkgodb": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(makeGoDB(ts.MkAbs(args[0])))
+			},
+			"lockstore": lockStore,
+			"spoil":     spoil,
 		},
 	})
 }
