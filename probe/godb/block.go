@@ -225,9 +225,9 @@ func (r *blockReader) identity(iface string, b *blockMeta) (id [16]byte) {
 	head = binary.BigEndian.AppendUint64(append(head, iface...), uint64(b.end))
 	head = binary.BigEndian.AppendUint32(head, b.dropped)
 	head = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(head, uint64(r.v4)), uint64(r.v6))
-	h.Write(head) //nolint:errcheck // a hash takes everything
+	h.Write(head)
 	for c, column := range r.columns {
-		h.Write(column[:min(len(column), r.sure[c])]) //nolint:errcheck // a hash takes everything
+		h.Write(column[:min(len(column), r.sure[c])])
 	}
 	copy(id[:], h.Sum(nil))
 	return id

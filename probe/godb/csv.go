@@ -106,6 +106,7 @@ type csvReader struct {
 	stats CSVStats
 
 	columns []int // of a line's fields: number in csvNames, or -1
+	named   bool  // there is a column iface
 	fields  [][]byte
 	values  [csvColumns][]byte
 
@@ -179,6 +180,7 @@ func (c *csvReader) heading() error {
 			c.stats.Ignored = append(c.stats.Ignored, name)
 		}
 	}
+	c.named = found[csvInterface]
 	var missing []string
 	for i, name := range csvNames {
 		if !found[i] && (i != csvInterface || c.cfg.Interface == "") {
@@ -320,10 +322,10 @@ func contentID(g csvGroup, records []flow.Record) (id [16]byte) {
 		for _, v := range [...]uint64{c.BytesReceived, c.BytesSent, c.PacketsReceived, c.PacketsSent} {
 			b = binary.BigEndian.AppendUint64(b, v)
 		}
-		h.Write(b) //nolint:errcheck // a hash takes everything
+		h.Write(b)
 		b = b[:0]
 	}
-	h.Write(b) //nolint:errcheck // a hash takes everything
+	h.Write(b)
 	copy(id[:], h.Sum(nil))
 	return id
 }

@@ -30,7 +30,8 @@ func (c *csvReader) group() (g csvGroup, err error) {
 		return g, fmt.Errorf("time %s: expected Unix seconds", shown(c.values[csvTime]))
 	}
 	g = csvGroup{end: int64(end), iface: c.cfg.Interface}
-	if text := c.values[csvInterface]; text != nil {
+	if c.named {
+		text := c.values[csvInterface]
 		name, known := c.names[string(text)]
 		if !known {
 			if len(text) == 0 {

@@ -262,38 +262,65 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// TestEveryByte flips bits of every byte of a small database: no panic, the other interface answers in whole, and
-// no row comes out of it that was not written unless nothing could tell.
+// TestEveryByte spoils every byte of a small database in several ways, and cuts every file at every byte: no panic, no
+// error, and what is right again afterwards is read again.
 func TestEveryByte(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
-	root := t.TempDir()
 	d := &testDay{day: testDayStart, encoder: 3}
 	for i := range int64(3) {
 		d.add(testBlock{end: d.day + 300*(i+1), records: randomRecords(r, 30, 6)})
 	}
-	dir := d.save(t, root, "eth0")
-	db := mustOpen(t, root)
+	dir := d.save(t, t.TempDir(), "eth0")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := vfs.NewMemory()
+	inMemory := filepath.Join("/db/eth0/2016/02", filepath.Base(dir))
+	if err := files.MkdirAll(inMemory, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	contents := map[string][]byte{}
 	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		right, err := os.ReadFile(name)
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at := range right {
-			for _, bit := range []byte{0x01, 0x80, 0xff} {
-				wrong := slices.Clone(right)
-				wrong[at] ^= bit
-				put(t, name, wrong)
-				scanAll(t, db, "eth0", 0, everything)
-			}
-			put(t, name, right[:at])
-			scanAll(t, db, "eth0", 0, everything)
+		f, err := files.Create(filepath.Join(inMemory, e.Name()), 0o644)
+		if err != nil {
+			t.Fatal(err)
 		}
-		put(t, name, right)
+		f.Close()
+		contents[filepath.Join(inMemory, e.Name())] = b
+		files.SetBytes(filepath.Join(inMemory, e.Name()), b)
+	}
+	db, err := Open(Config{Path: "/db"}, Deps{FS: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for name, right := range contents {
+		try := func(wrong []byte) {
+			files.SetBytes(name, wrong)
+			if all, stats := scanAll(t, db, "eth0", 0, everything); len(all) < len(d.blocks) {
+				lost++
+				if stats.Corrupted == 0 && len(wrong) < len(right) {
+					t.Errorf("%s cut at %d: %d blocks, and no damage", name, len(wrong), len(all))
+				}
+			}
+		}
+		for at := range right {
+			for _, bits := range []byte{0x01, 0x80, 0xff} {
+				wrong := slices.Clone(right)
+				wrong[at] ^= bits
+				try(wrong)
+			}
+			try(right[:at])
+		}
+		files.SetBytes(name, right)
+	}
+	if lost == 0 {
+		t.Error("nothing was spoiled")
 	}
 	all, _ := scanAll(t, db, "eth0", 0, everything)
 	checkBlocks(t, all, d.blocks)

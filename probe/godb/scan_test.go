@@ -116,7 +116,7 @@ func TestSuffix(t *testing.T) {
 // TestModel reads random databases back, with all encoders, irregular, double and backward time stamps, empty
 // intervals, several interfaces and days.
 func TestModel(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			root := t.TempDir()
