@@ -166,6 +166,15 @@ func (v *importVerb) fromCSV(ctx context.Context, im *importer) error {
 		return err
 	})
 	im.progress.stop()
+	v.tell(stats)
+	if err == nil && stats.Rows == 0 && stats.Bad > 0 {
+		err = failure(fmt.Errorf("%s: no line can be read", v.csv), "")
+	}
+	return err
+}
+
+// tell says what of a file is not imported.
+func (v *importVerb) tell(stats godb.CSVStats) {
 	for _, line := range stats.BadLines {
 		v.app.note("%s: %s", render.Safe(v.csv), line)
 	}
@@ -178,8 +187,4 @@ func (v *importVerb) fromCSV(ctx context.Context, im *importer) error {
 	if len(stats.Ignored) > 0 {
 		v.app.note("columns that are not imported: %s", strings.Join(stats.Ignored, ", "))
 	}
-	if err == nil && stats.Rows == 0 && stats.Bad > 0 {
-		err = failure(fmt.Errorf("%s: no line can be read", v.csv), "")
-	}
-	return err
 }

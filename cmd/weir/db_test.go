@@ -92,7 +92,7 @@ func goColumns(records []flow.Record) (v4 uint32, columns [8][]byte) {
 
 // lockStore keeps a store as a probe does while it runs.
 func lockStore(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := store.Open(store.Config{Path: ts.MkAbs(args[0])}, store.Deps{})
+	s, err := openStore(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Defer(func() { s.Close() })
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
 	"github.com/weirflow/weir/probe/store"
+	"github.com/weirflow/weir/probe/vfs"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
@@ -105,7 +107,7 @@ func makeStore(path string) error {
 
 // appendTo writes count intervals, of which the last ends at 05:20.
 func appendTo(path, iface string, count int, records []flow.Record) error {
-	s, err := store.Open(store.Config{Path: path}, store.Deps{})
+	s, err := openStore(path)
 	if err != nil {
 		return err
 	}
@@ -117,6 +119,18 @@ func appendTo(path, iface string, count int, records []flow.Record) error {
 		}
 	}
 	return nil
+}
+
+// openStore opens a store for writing. Until a process that another script starts at this moment has replaced its
+// image, it shares the lock of a store that was just closed; that is waited for.
+func openStore(path string) (*store.Store, error) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		s, err := store.Open(store.Config{Path: path}, store.Deps{})
+		var locked *vfs.LockedError
+		if !errors.As(err, &locked) || time.Now().After(deadline) {
+			return s, err
+		}
+	}
 }
 
 func interval(end int64, length time.Duration, sequence uint64) flow.Interval {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -416,4 +417,29 @@ func (u *unlistable) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
 	return u.OS.ReadDir(name)
+}
+
+// TestMemoryIsBounded: metadata that promise more than the files can hold cost nothing.
+func TestMemoryIsBounded(t *testing.T) {
+	root, days, dirs := threeDays(t)
+	const rows = MaxRows
+	for c, raw := range []uint32{4 * rows, 4 * rows, rows, 2 * rows, rows + 1, rows + 1, rows + 1, rows + 1} {
+		days[1].spans[c][0] = testSpan{stored: 1 << 20, raw: raw, encoder: []byte{0, 2, 3}[c%3]}
+		days[1].spans[c][1] = testSpan{stored: 1, raw: raw, encoder: encoderLZ4}
+	}
+	b := days[1].meta()
+	for i := range 2 { // the number of IPv4 rows
+		copy(b[72+8*(8+45)+8+16*i:], []byte{1, 0, 0, 0})
+	}
+	put(t, filepath.Join(dirs[1], metaName), b)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	all, stats := scanAll(t, mustOpen(t, root), "eth0", 0, everything)
+	runtime.ReadMemStats(&after)
+	if len(all) != 10 || stats.Corrupted != 5 {
+		t.Errorf("%d blocks, damage %v", len(all), stats.Damage)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+		t.Errorf("%d bytes were allocated", used)
+	}
 }
