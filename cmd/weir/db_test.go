@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -201,4 +202,32 @@ func TestProgressText(t *testing.T) {
 			t.Errorf("%d after %v: %q, want %q", c.done, c.passed, got, c.want)
 		}
 	}
+}
+
+// BenchmarkImportGoDB imports half a day of an office into a new store, synced as ever.
+func BenchmarkImportGoDB(b *testing.B) {
+	const intervals, perInterval = 144, 4000
+	records := make([]flow.Record, perInterval)
+	for i := range records {
+		records[i] = rows()[0]
+		binary.BigEndian.PutUint32(records[i].Key.Source[:], 0x0a0a0000+uint32(i/20))
+		binary.BigEndian.PutUint32(records[i].Key.Destination[:], uint32(i)*40503)
+		records[i].Counters.BytesReceived = uint64(i * i)
+	}
+	source := b.TempDir()
+	var ends []int64
+	for i := range int64(intervals) {
+		ends = append(ends, 1795219200+300*(i+1))
+	}
+	if err := writeGoDay(filepath.Join(source, "eth0", "2026", "11", "1795219200"), ends, records); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		a := &app{stdout: io.Discard, stderr: io.Discard, now: time.Now}
+		v := &importVerb{app: a, directory: filepath.Join(b.TempDir(), "db"), goDB: source}
+		if err := v.run(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*intervals*perInterval)/b.Elapsed().Seconds(), "rows/s")
 }
