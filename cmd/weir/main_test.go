@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
 	"github.com/weirflow/weir/probe/store"
+	"github.com/weirflow/weir/probe/vfs"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
@@ -47,6 +49,9 @@ func TestMain(m *testing.M) {
 //	probe VARIABLE DIR [TOKEN]       serves the store over HTTP, with a current interval, and sets the variable to the address
 //	probe unix:PATH DIR              the same on a socket
 //	stub VARIABLE PATH=FILE...       serves files
+//	mkgodb DIR                       makes a goProbe database of the same rows
+//	lockstore DIR                    keeps a store open for writing
+//	spoil FILE                       changes a byte in the middle of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
@@ -64,6 +69,11 @@ func TestScripts(t *testing.T) {
 			},
 			"probe": startProbe,
 			"stub":  startStub,
+			"mkgodb": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(makeGoDB(ts.MkAbs(args[0])))
+			},
+			"lockstore": lockStore,
+			"spoil":     spoil,
 		},
 	})
 }
@@ -97,7 +107,7 @@ func makeStore(path string) error {
 
 // appendTo writes count intervals, of which the last ends at 05:20.
 func appendTo(path, iface string, count int, records []flow.Record) error {
-	s, err := store.Open(store.Config{Path: path}, store.Deps{})
+	s, err := openStore(path)
 	if err != nil {
 		return err
 	}
@@ -109,6 +119,18 @@ func appendTo(path, iface string, count int, records []flow.Record) error {
 		}
 	}
 	return nil
+}
+
+// openStore opens a store for writing. Until a process that another script starts at this moment has replaced its
+// image, it shares the lock of a store that was just closed; that is waited for.
+func openStore(path string) (*store.Store, error) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		s, err := store.Open(store.Config{Path: path}, store.Deps{})
+		var locked *vfs.LockedError
+		if !errors.As(err, &locked) || time.Now().After(deadline) {
+			return s, err
+		}
+	}
 }
 
 func interval(end int64, length time.Duration, sequence uint64) flow.Interval {

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
-	"github.com/weirflow/weir/probe/store"
 )
 
 // maxGroups bounds a query over a local store, which has the machine to itself: about 1.2 GB at 150 bytes a group.
@@ -36,12 +34,21 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 		ctx, cancel = context.WithTimeout(ctx, v.connection.timeout)
 		defer cancel()
 	}
-	result, err := v.scan(ctx, q, directory)
+	db, err := v.app.openDatabase(directory, nil)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	result, err := v.scan(ctx, q, db)
 	if err != nil {
 		return err
 	}
 	if err := v.show(q, result, false); err != nil {
 		return err
+	}
+	if db.goProbe != nil {
+		v.app.note("%s is a goProbe database: read in place; it has no message types of ICMP and no verdicts", directory)
+		return nil
 	}
 	if v.format == "txt" && q.Last >= v.app.now().Unix() { // only then a current interval belongs to the answer
 		v.app.note("closed intervals only; for the current one ask the probe: --server unix:%s", v.app.socket)
@@ -49,23 +56,13 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	return nil
 }
 
-func (v *queryVerb) scan(ctx context.Context, q *wire.Query, directory string) (*wire.Result, error) {
-	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+v.app.directory)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, failure(err, "run as root or as a member of the store's group")
-	case err != nil:
-		return nil, err
-	}
-	defer s.Close() //nolint:errcheck // it was only read
+func (v *queryVerb) scan(ctx context.Context, q *wire.Query, db *database) (*wire.Result, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
 	engine, err := query.New(query.Config{MaxGroups: maxGroups}, query.Deps{
-		Stored: query.Stored(s), Host: host, HostID: s.HostID(), Now: v.app.now,
+		Stored: db, Host: host, HostID: db.hostID, Now: v.app.now,
 	})
 	if err != nil {
 		return nil, err

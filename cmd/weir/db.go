@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/probe/godb"
+	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
+)
+
+func (a *app) dbCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "db",
+		Short: "Look after a database: stat, check, import",
+		Long: `Look after a database on this machine: what it holds, whether all of it can be read, and bring data into it.
+
+stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
+		Args: knownVerb,
+		RunE: func(*cobra.Command, []string) error {
+			return usage("no command is given", "weir db --help lists the commands")
+		},
+	}
+	command.AddCommand(a.dbStatCommand(), a.dbCheckCommand(), a.dbImportCommand())
+	return command
+}
+
+// database is a store of ours or a database of goProbe, open for reading.
+type database struct {
+	query.StoredSource
+	hostID  string
+	goProbe *godb.DB // nil: a store of ours
+	close   func()
+}
+
+// openDatabase opens what is in a directory.
+func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*database, error) {
+	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
+	if err == nil {
+		return &database{StoredSource: query.Stored(s), hostID: s.HostID(), close: func() {
+			s.Close() //nolint:errcheck // it was only read
+		}}, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		db, goErr := godb.Open(godb.Config{Path: directory}, godb.Deps{Damaged: damaged})
+		if goErr == nil {
+			return &database{StoredSource: goProbe{db}, hostID: db.HostID(), goProbe: db, close: func() {}}, nil
+		}
+		if errors.Is(goErr, fs.ErrPermission) {
+			err = goErr
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, failure(err, "run as root or as a member of the store's group")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+
+			a.directory+", or that of a goProbe database")
+	}
+	return nil, err
+}
+
+// goProbe makes a source of a goProbe database.
+type goProbe struct{ *godb.DB }
+
+func (g goProbe) Interfaces(context.Context) ([]string, error) { return g.DB.Interfaces() }
+
+func (g goProbe) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
+	s, err := g.DB.Scan(ctx, iface, first, last, visit)
+	stats := query.ScanStats{
+		Files: s.Days, Blocks: s.Blocks, Rows: s.Rows, BytesRead: s.BytesRead, BytesDecoded: s.BytesDecoded,
+		Replays: s.Replays, Corrupted: s.Corrupted, BytesLost: s.BytesLost,
+	}
+	for _, d := range s.Damage {
+		where := strings.TrimPrefix(d.String(), d.File+": ") // block, time and rows, which a store's damage does not have
+		stats.Damage = append(stats.Damage, store.Damage{File: d.File, Offset: d.Offset, Bytes: d.Bytes, Cause: where})
+	}
+	return stats, err
+}

@@ -1,0 +1,66 @@
+package godb
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// flush hands over the oldest groups until no more than so many rows are held.
+func (c *csvReader) flush(hold int) error {
+	groups := make([]csvGroup, 0, len(c.groups))
+	for g := range c.groups {
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b csvGroup) int {
+		if a.end != b.end {
+			return int(min(max(a.end-b.end, -1), 1))
+		}
+		return strings.Compare(a.iface, b.iface)
+	})
+	for _, g := range groups {
+		if c.held <= hold {
+			return nil
+		}
+		records := c.groups[g]
+		slices.SortFunc(records, func(a, b flow.Record) int { return a.Key.Compare(b.Key) })
+		interval := flow.Interval{End: g.end, Boot: contentID(g, records), Sequence: c.parts[g]}
+		if interval.Sequence == 0 {
+			interval.Duration = nominalSeconds * time.Second
+		}
+		for i := range records {
+			interval.Accounting.Metered += records[i].Counters.Packets()
+		}
+		interval.Accounting.Received = interval.Accounting.Metered
+		if err := c.emit(g.iface, interval, records); err != nil {
+			return err
+		}
+		c.parts[g]++
+		c.held -= len(records)
+		delete(c.groups, g)
+	}
+	return nil
+}
+
+// contentID identifies rows of an interval by what they are.
+func contentID(g csvGroup, records []flow.Record) (id [16]byte) {
+	h := sha256.New()
+	b := binary.BigEndian.AppendUint64(append([]byte("csv:"), g.iface...), uint64(g.end))
+	for i := range records {
+		k, c := &records[i].Key, &records[i].Counters
+		b = append(append(b, k.Source[:]...), k.Destination[:]...)
+		b = append(binary.BigEndian.AppendUint16(b, k.DestinationPort), byte(k.Protocol), byte(k.Family))
+		for _, v := range [...]uint64{c.BytesReceived, c.BytesSent, c.PacketsReceived, c.PacketsSent} {
+			b = binary.BigEndian.AppendUint64(b, v)
+		}
+		h.Write(b)
+		b = b[:0]
+	}
+	h.Write(b)
+	copy(id[:], h.Sum(nil))
+	return id
+}
