@@ -75,6 +75,6 @@ question that cannot be asked.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.statusCommand(), a.versionCommand())
+	root.AddCommand(a.queryCommand(), a.statusCommand(), a.listCommand(), a.versionCommand())
 	return root
 }

@@ -148,6 +148,17 @@ func startProbe(ts *testscript.TestScript, _ bool, args []string) {
 	mux.HandleFunc("GET /-/info", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"name":"weir-probe","version":"1.2.3"}`)
 	})
+	mux.HandleFunc("GET /_catalog", func(w http.ResponseWriter, _ *http.Request) {
+		catalog := wire.Catalog{Kind: "probe", Host: name, HostID: s.HostID(), Labels: map[string]string{"site": "New York"}, Now: now}
+		names, err := s.Interfaces()
+		ts.Check(err)
+		for _, iface := range names {
+			first, last, err := s.Coverage(iface)
+			ts.Check(err)
+			catalog.Interfaces = append(catalog.Interfaces, wire.CatalogInterface{Name: iface, First: unix(first), Last: unix(last), Capturing: iface == "eth0"})
+		}
+		json.NewEncoder(w).Encode(catalog) // the script sees what is missing
+	})
 	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
 	handler := http.Handler(mux)
 	if len(args) > 2 {

@@ -88,30 +88,9 @@ func (v *queryVerb) run(ctx context.Context, attributes string) error {
 		}
 		return usage(text, "")
 	}
-	if v.flags.Directory != "" && len(v.flags.Servers) > 0 {
-		return usage("-d and --server exclude each other: a store is read here, a server is asked", "")
-	}
-	return v.answer(ctx, attributes)
-}
-
-// answer chooses where to ask: what is named, else the probe of this machine, else its store.
-func (v *queryVerb) answer(ctx context.Context, attributes string) error {
-	switch socket, ok := v.app.localSocket(); {
-	case v.flags.Directory != "":
-		return v.local(ctx, attributes, v.flags.Directory)
-	case len(v.flags.Servers) > 0:
-		return v.remote(ctx, attributes, v.flags.Servers)
-	case ok:
-		err := v.remote(ctx, attributes, []string{socket})
-		if !unreachable(err) || !isStore(v.app.directory) {
-			return err
-		}
-		v.app.note("no probe answers at %s, so that its store is read", socket)
-	case !isStore(v.app.directory):
-		return failure(fmt.Errorf("nothing to ask: there is neither a probe's socket at %s nor a store in %s", v.app.socket, v.app.directory),
-			"start weir-probe, or name a store with -d DIR or a server with --server ADDR")
-	}
-	return v.local(ctx, attributes, v.app.directory)
+	return v.app.choose(ctx, place{v.flags.Directory, v.flags.Servers},
+		func(ctx context.Context, directory string) error { return v.local(ctx, attributes, directory) },
+		func(ctx context.Context, servers []string) error { return v.remote(ctx, attributes, servers) })
 }
 
 // prepare makes the request of the command line and checks it. Names in the condition become addresses here, once.

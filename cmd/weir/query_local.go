@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
-	"github.com/weirflow/weir/probe/store"
 )
 
 // maxGroups bounds a query over a local store, which has the machine to itself: about 1.2 GB at 150 bytes a group.
@@ -50,13 +48,8 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 }
 
 func (v *queryVerb) scan(ctx context.Context, q *wire.Query, directory string) (*wire.Result, error) {
-	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+v.app.directory)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, failure(err, "run as root or as a member of the store's group")
-	case err != nil:
+	s, err := v.app.openStore(directory)
+	if err != nil {
 		return nil, err
 	}
 	defer s.Close() //nolint:errcheck // it was only read

@@ -68,14 +68,20 @@ func isNumber(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789.") == "" && text[0] != '.'
 }
 
-// write writes the table without blanks at the ends of lines.
+// write writes the table without blanks at the ends of lines, and without the line of units if there are none.
 func (t *table) write(w *bufio.Writer) {
 	t.fill()
 	var columns [][]string
 	for i := range t.columns {
 		columns = append(columns, t.columns[i].lay())
 	}
-	for line := 0; len(columns) > 0 && line < len(columns[0]); line++ {
+	first := 1
+	for i := range t.columns {
+		if t.columns[i].unit != "" {
+			first = 0
+		}
+	}
+	for line := first; len(columns) > 0 && line < len(columns[0]); line++ {
 		var b strings.Builder
 		for i, c := range columns {
 			if i > 0 {
