@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/render"
 	"github.com/weirflow/weir/pkg/wire"
@@ -53,6 +54,8 @@ however much there is. Servers do not tell flows and drops. Closed intervals onl
 	command.Flags().BoolVar(&v.coverage, "coverage", false, "do not count: names and spans only")
 	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT`: txt or json")
 	v.connection.register(command.Flags())
+	completes(command, lists(interfaces(func() filter.Known { return a.known(v.place, &v.connection) })),
+		map[string]completer{"format": words("txt", "json")})
 	return command
 }
 

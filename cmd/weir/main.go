@@ -71,10 +71,11 @@ question that cannot be asked.`,
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("weir {{.Version}}\n")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.statusCommand(), a.listCommand(), a.versionCommand())
+	root.AddCommand(a.queryCommand(), a.statusCommand(), a.listCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
 	return root
 }
