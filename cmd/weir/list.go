@@ -13,6 +13,7 @@ import (
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/render"
 	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/store"
 )
 
 // listVerb is one run of weir list.
@@ -94,7 +95,27 @@ func (v *listVerb) local(ctx context.Context, directory string) error {
 	}
 	start := time.Now()
 	var cost scanCost
-	for _, name := range v.selection.Select(names) {
+	stop := v.app.progress(func() string { return "reading " + directory })
+	if err := v.count(ctx, s, v.selection.Select(names), &cost); err != nil {
+		stop()
+		return err
+	}
+	stop()
+	if err := v.show(names); err != nil {
+		return err
+	}
+	if cost.damaged > 0 {
+		v.app.note("damaged blocks of the store that are not part of this list: %d", cost.damaged)
+	}
+	if !v.coverage && v.format == "txt" {
+		v.app.note("counting read %s of %s in %s", plural(cost.blocks, "block"), render.Size(cost.read), render.Duration(time.Since(start)))
+	}
+	return nil
+}
+
+// count makes the entries of the list.
+func (v *listVerb) count(ctx context.Context, s *store.Store, names []string, cost *scanCost) error {
+	for _, name := range names {
 		first, last, err := s.Coverage(name)
 		if err != nil {
 			return err
@@ -112,15 +133,6 @@ func (v *listVerb) local(ctx context.Context, directory string) error {
 			cost.read, cost.blocks, cost.damaged = cost.read+stats.BytesRead, cost.blocks+stats.Blocks, cost.damaged+stats.Corrupted
 		}
 		v.list.Entries = append(v.list.Entries, entry)
-	}
-	if err := v.show(names); err != nil {
-		return err
-	}
-	if cost.damaged > 0 {
-		v.app.note("damaged blocks of the store that are not part of this list: %d", cost.damaged)
-	}
-	if !v.coverage && v.format == "txt" {
-		v.app.note("counting read %s of %s in %s", plural(cost.blocks, "block"), render.Size(cost.read), render.Duration(time.Since(start)))
 	}
 	return nil
 }

@@ -31,16 +31,19 @@ type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
-	socket         string // of the probe on this machine
-	directory      string // of its store
+	columns        func(io.Writer) int // width of a terminal, 0 for anything else; nil: no terminals
+	socket         string              // of the probe on this machine
+	directory      string              // of its store
 }
 
 // standard are the surroundings of a real run.
 func standard() *app {
-	return &app{
+	a := &app{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
 		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
 	}
+	a.columns = a.terminalColumns
+	return a
 }
 
 // run runs one command line and returns the exit code.

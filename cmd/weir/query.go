@@ -160,6 +160,7 @@ func (v *queryVerb) show(q *wire.Query, r *wire.Result, remote bool) error {
 		view.Hosts = len(v.flags.Servers) > 1 || q.Request.QueryHosts != ""
 		err = view.CSV(v.app.stdout, r)
 	default:
+		v.app.onTerminal(&view)
 		err = view.Text(v.app.stdout, r)
 	}
 	if err != nil {

@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
 )
@@ -57,13 +59,28 @@ func (v *queryVerb) scan(ctx context.Context, q *wire.Query, directory string) (
 	if err != nil {
 		host = "localhost"
 	}
+	source := &countingSource{StoredSource: query.Stored(s)}
 	engine, err := query.New(query.Config{MaxGroups: maxGroups}, query.Deps{
-		Stored: query.Stored(s), Host: host, HostID: s.HostID(), Now: v.app.now,
+		Stored: source, Host: host, HostID: s.HostID(), Now: v.app.now,
 	})
 	if err != nil {
 		return nil, err
 	}
+	defer v.app.progress(func() string { return "reading " + directory + ": " + plural(source.flows.Load(), "flow") })()
 	return engine.Query(ctx, q)
+}
+
+// countingSource counts what is read, for whoever waits.
+type countingSource struct {
+	query.StoredSource
+	flows atomic.Uint64
+}
+
+func (s *countingSource) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
+	return s.StoredSource.Scan(ctx, iface, first, last, func(interval flow.Interval, records []flow.Record) error {
+		s.flows.Add(uint64(len(records)))
+		return visit(interval, records)
+	})
 }
 
 // isStore says that there is something to read, or not to be allowed to read.
