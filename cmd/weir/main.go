@@ -31,9 +31,10 @@ type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
-	columns        func(io.Writer) int // width of a terminal, 0 for anything else; nil: no terminals
-	socket         string              // of the probe on this machine
-	directory      string              // of its store
+	size           func(io.Writer) (columns, rows int)          // of a terminal, 0 for anything else; nil: no terminals
+	keys           func() (pressed <-chan byte, restore func()) // of the terminal of standard input
+	socket         string                                       // of the probe on this machine
+	directory      string                                       // of its store
 }
 
 // standard are the surroundings of a real run.
@@ -42,7 +43,7 @@ func standard() *app {
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
 		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
 	}
-	a.columns = a.terminalColumns
+	a.size, a.keys = a.terminalSize, terminalKeys
 	return a
 }
 
@@ -79,6 +80,6 @@ question that cannot be asked.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.statusCommand(), a.listCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
+	root.AddCommand(a.queryCommand(), a.topCommand(), a.statusCommand(), a.listCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
 	return root
 }

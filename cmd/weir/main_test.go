@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,6 +98,9 @@ func makeStore(path string) error {
 
 // appendTo writes count intervals, of which the last ends at 05:20.
 func appendTo(path, iface string, count int, records []flow.Record) error {
+	// A program that another script starts meanwhile would hold the store's lock until it executes.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	s, err := store.Open(store.Config{Path: path}, store.Deps{})
 	if err != nil {
 		return err

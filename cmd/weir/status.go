@@ -58,10 +58,9 @@ func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
 		return err
 	}
 	if v.server == "" {
-		socket, ok := v.app.localSocket()
-		if !ok {
-			return failure(fmt.Errorf("no probe to ask: there is no socket at %s", v.app.socket),
-				"start weir-probe, or name a server with --server ADDR")
+		socket, err := v.app.localServer()
+		if err != nil {
+			return err
 		}
 		v.server = socket
 	}

@@ -13,18 +13,48 @@ import (
 	"github.com/weirflow/weir/pkg/render"
 )
 
-// terminalColumns is the width of the terminal that w writes to, 0 if it is none. One that does not know its width
-// counts as 80 columns, unless COLUMNS says otherwise.
-func (a *app) terminalColumns(w io.Writer) int {
+// terminalSize is the size of the terminal that w writes to, 0 if it is none. One that does not know its size counts
+// as 80 × 24, unless COLUMNS and LINES say otherwise.
+func (a *app) terminalSize(w io.Writer) (columns, rows int) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return 0, 0
+	}
+	columns, rows, err := term.GetSize(int(file.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		columns, _ = strconv.Atoi(a.getenv("COLUMNS")) // 0 counts as not set
+		rows, _ = strconv.Atoi(a.getenv("LINES"))
+	}
+	return cmp.Or(max(columns, 0), 80), cmp.Or(max(rows, 0), 24)
+}
+
+// columns is the width of the terminal that w writes to, 0 if it is none.
+func (a *app) columns(w io.Writer) int {
+	if a.size == nil {
 		return 0
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width <= 0 {
-		width, _ = strconv.Atoi(a.getenv("COLUMNS")) // 0 counts as not set
+	columns, _ := a.size(w)
+	return columns
+}
+
+// terminalKeys makes keys come as they are pressed, until restore is called. Without a terminal there are none.
+func terminalKeys() (pressed <-chan byte, restore func()) {
+	input := int(os.Stdin.Fd())
+	before, err := term.MakeRaw(input)
+	if err != nil {
+		return nil, func() {}
 	}
-	return cmp.Or(max(width, 0), 80)
+	keys := make(chan byte)
+	go func() { // ends with the program
+		var key [1]byte
+		for {
+			if _, err := os.Stdin.Read(key[:]); err != nil {
+				return
+			}
+			keys <- key[0]
+		}
+	}()
+	return keys, func() { _ = term.Restore(input, before) } // there is nobody to tell
 }
 
 // colourful says whether to colour what stands on standard output, which is a terminal (https://no-color.org).
@@ -34,9 +64,6 @@ func (a *app) colourful() bool {
 
 // onTerminal makes a view fit the terminal, if standard output is one.
 func (a *app) onTerminal(v *render.View) {
-	if a.columns == nil {
-		return
-	}
 	if v.Width = a.columns(a.stdout); v.Width > 0 {
 		v.Colour = a.colourful()
 	}
@@ -51,9 +78,6 @@ const (
 // progress shows on the terminal of standard error what is being done, after a while. The function that it returns
 // takes the line away again and must be called before anything else is written. State is called from a goroutine.
 func (a *app) progress(state func() string) (stop func()) {
-	if a.columns == nil {
-		return func() {}
-	}
 	width := a.columns(a.stderr)
 	if width == 0 {
 		return func() {}

@@ -23,7 +23,7 @@ func TestProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var b strings.Builder
-				a := &app{stderr: &b, columns: func(io.Writer) int { return test.columns }}
+				a := &app{stderr: &b, size: func(io.Writer) (int, int) { return test.columns, 24 }}
 				stop := a.progress(func() string { return "reading\x1b" })
 				time.Sleep(test.takes)
 				stop()
