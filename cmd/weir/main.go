@@ -31,16 +31,20 @@ type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
-	socket         string // of the probe on this machine
-	directory      string // of its store
+	size           func(io.Writer) (columns, rows int)          // of a terminal, 0 for anything else; nil: no terminals
+	keys           func() (pressed <-chan byte, restore func()) // of the terminal of standard input
+	socket         string                                       // of the probe on this machine
+	directory      string                                       // of its store
 }
 
 // standard are the surroundings of a real run.
 func standard() *app {
-	return &app{
+	a := &app{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
 		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
 	}
+	a.size, a.keys = a.terminalSize, terminalKeys
+	return a
 }
 
 // run runs one command line and returns the exit code.
@@ -71,10 +75,11 @@ question that cannot be asked.`,
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("weir {{.Version}}\n")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.statusCommand(), a.dbCommand(), a.versionCommand())
+	root.AddCommand(a.queryCommand(), a.topCommand(), a.statusCommand(), a.listCommand(), a.dbCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
 	return root
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,7 +108,10 @@ func makeStore(path string) error {
 
 // appendTo writes count intervals, of which the last ends at 05:20.
 func appendTo(path, iface string, count int, records []flow.Record) error {
-	s, err := openStore(path)
+	// A program that another script starts meanwhile would hold the store's lock until it executes.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	s, err := store.Open(store.Config{Path: path}, store.Deps{})
 	if err != nil {
 		return err
 	}
@@ -163,15 +167,9 @@ func startProbe(ts *testscript.TestScript, _ bool, args []string) {
 	if strings.HasPrefix(name, "unix:") {
 		name = "local"
 	}
-	engine, err := query.New(query.DefaultConfig(), query.Deps{Stored: query.Stored(s), Live: current{}, Host: name, HostID: s.HostID(),
-		Now: func() time.Time { return now }})
+	mux, err := probeHandler(name, s)
 	ts.Check(err)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /-/info", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"name":"weir-probe","version":"1.2.3"}`)
-	})
-	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
-	handler := http.Handler(mux)
+	handler := mux
 	if len(args) > 2 {
 		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+args[2] {
@@ -190,6 +188,35 @@ func startProbe(ts *testscript.TestScript, _ bool, args []string) {
 	server.Start()
 	ts.Defer(func() { server.Close(); s.Close() }) // it was only read
 	ts.Setenv(args[0], server.URL)
+}
+
+// probeHandler is what a probe of that name serves, with a store and a current interval.
+func probeHandler(name string, s *store.Store) (http.Handler, error) {
+	engine, err := query.New(query.DefaultConfig(), query.Deps{Stored: query.Stored(s), Live: current{}, Host: name, HostID: s.HostID(),
+		Now: func() time.Time { return now }})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/info", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"name":"weir-probe","version":"1.2.3"}`)
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status_code":200,"started_at":"2026-11-21T05:00:00Z","last_writeout":"2026-11-21T05:20:01Z","host":"`+name+`","statuses":{
+			"eth0":{"started_at":"2026-11-21T05:00:00Z","received_total":70120,"processed_total":70088,"issues":{"not_ip":32},"flows":1,
+			"capturing":true,"first":"2026-11-21T05:00:00Z","last":"2026-11-21T05:20:00Z"}}}`)
+	})
+	mux.HandleFunc("GET /_catalog", func(w http.ResponseWriter, _ *http.Request) {
+		catalog := wire.Catalog{Kind: "probe", Host: name, HostID: s.HostID(), Labels: map[string]string{"site": "New York"}, Now: now}
+		names, _ := s.Interfaces() // the script sees what is missing
+		for _, iface := range names {
+			first, last, _ := s.Coverage(iface) // the script sees what is missing
+			catalog.Interfaces = append(catalog.Interfaces, wire.CatalogInterface{Name: iface, First: unix(first), Last: unix(last), Capturing: iface == "eth0"})
+		}
+		json.NewEncoder(w).Encode(catalog) // the script sees what is missing
+	})
+	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
+	return mux, nil
 }
 
 func answer(w http.ResponseWriter, r *http.Request, engine *query.Engine) {

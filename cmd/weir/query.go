@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/queryargs"
 	"github.com/weirflow/weir/pkg/render"
@@ -20,7 +21,7 @@ import (
 )
 
 // formats are the formats of a result.
-var formats = []string{"txt", "json", "csv"}
+var formats = []string{"txt", "json", "csv", "ndjson"}
 
 // queryVerb is one run of weir query.
 type queryVerb struct {
@@ -44,8 +45,20 @@ func (a *app) queryCommand() *cobra.Command {
 		RunE: func(command *cobra.Command, arguments []string) error { return v.run(command.Context(), arguments[0]) },
 	}
 	v.flags.Register(command.Flags())
-	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT` of the result: txt, json or csv")
+	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT` of the result: txt, json, csv, or ndjson, which is a row on each line and the summary on standard error")
 	v.connection.register(command.Flags())
+	known := func() filter.Known { return a.known(place{v.flags.Directory, v.flags.Servers}, &v.connection) }
+	span := words("-1h", "-6h", "-1d", "-7d", "-30d")
+	completes(command, lists(attributes), map[string]completer{
+		"condition": conditions(known), "ifaces": lists(interfaces(known)), "format": words(formats...),
+		"first": span, "last": span, "sort": words("bytes", "packets", "time"), "resolution": words("auto", "none", "5m", "1h", "1d"),
+		"hosts": lists(func(string) (list []completion) {
+			for _, host := range append([]string{"any"}, known().Hosts...) {
+				list = append(list, completion{host, ""})
+			}
+			return list
+		}),
+	})
 	return command
 }
 
@@ -82,36 +95,15 @@ func oneAttributeList(_ *cobra.Command, arguments []string) error {
 
 func (v *queryVerb) run(ctx context.Context, attributes string) error {
 	if !slices.Contains(formats, v.format) {
-		text := fmt.Sprintf("--format: unknown format %q: expected txt, json or csv", v.format)
+		text := fmt.Sprintf("--format: unknown format %q: expected txt, json, csv or ndjson", v.format)
 		if nearest, ok := flow.Nearest(strings.ToLower(v.format), formats); ok {
 			text += fmt.Sprintf("; did you mean %q?", nearest)
 		}
 		return usage(text, "")
 	}
-	if v.flags.Directory != "" && len(v.flags.Servers) > 0 {
-		return usage("-d and --server exclude each other: a store is read here, a server is asked", "")
-	}
-	return v.answer(ctx, attributes)
-}
-
-// answer chooses where to ask: what is named, else the probe of this machine, else its store.
-func (v *queryVerb) answer(ctx context.Context, attributes string) error {
-	switch socket, ok := v.app.localSocket(); {
-	case v.flags.Directory != "":
-		return v.local(ctx, attributes, v.flags.Directory)
-	case len(v.flags.Servers) > 0:
-		return v.remote(ctx, attributes, v.flags.Servers)
-	case ok:
-		err := v.remote(ctx, attributes, []string{socket})
-		if !unreachable(err) || !isStore(v.app.directory) {
-			return err
-		}
-		v.app.note("no probe answers at %s, so that its store is read", socket)
-	case !isStore(v.app.directory):
-		return failure(fmt.Errorf("nothing to ask: there is neither a probe's socket at %s nor a store in %s", v.app.socket, v.app.directory),
-			"start weir-probe, or name a store with -d DIR or a server with --server ADDR")
-	}
-	return v.local(ctx, attributes, v.app.directory)
+	return v.app.choose(ctx, place{v.flags.Directory, v.flags.Servers},
+		func(ctx context.Context, directory string) error { return v.local(ctx, attributes, directory) },
+		func(ctx context.Context, servers []string) error { return v.remote(ctx, attributes, servers) })
 }
 
 // prepare makes the request of the command line and checks it. Names in the condition become addresses here, once.
@@ -160,21 +152,26 @@ func (v *queryVerb) show(q *wire.Query, r *wire.Result, remote bool) error {
 	switch v.format {
 	case "json":
 		err = render.JSON(v.app.stdout, r)
+	case "ndjson":
+		if err = render.NDJSON(v.app.stdout, r); err == nil {
+			err = view.Footer(v.app.stderr, r)
+		}
 	case "csv":
 		view.Hosts = len(v.flags.Servers) > 1 || q.Request.QueryHosts != ""
 		err = view.CSV(v.app.stdout, r)
 	default:
+		v.app.onTerminal(&view)
 		err = view.Text(v.app.stdout, r)
 	}
 	if err != nil {
 		return failure(fmt.Errorf("write the result: %w", err), "")
 	}
-	if v.format != "txt" {
+	if v.format == "json" || v.format == "csv" {
 		for _, warning := range render.Warnings(r) {
 			v.app.note("%s", warning)
 		}
 	}
-	if v.format == "csv" && len(r.Rows) == 0 && r.Status.Message != "" {
+	if (v.format == "csv" || v.format == "ndjson") && len(r.Rows) == 0 && r.Status.Message != "" {
 		v.app.note("%s", r.Status.Message)
 	}
 	return outcome(r)

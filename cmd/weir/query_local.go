@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
 )
@@ -39,7 +41,7 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 		return err
 	}
 	defer db.close()
-	result, err := v.scan(ctx, q, db)
+	result, err := v.scan(ctx, q, db, directory)
 	if err != nil {
 		return err
 	}
@@ -56,18 +58,33 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	return nil
 }
 
-func (v *queryVerb) scan(ctx context.Context, q *wire.Query, db *database) (*wire.Result, error) {
+func (v *queryVerb) scan(ctx context.Context, q *wire.Query, db *database, directory string) (*wire.Result, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
+	source := &countingSource{StoredSource: db}
 	engine, err := query.New(query.Config{MaxGroups: maxGroups}, query.Deps{
-		Stored: db, Host: host, HostID: db.hostID, Now: v.app.now,
+		Stored: source, Host: host, HostID: db.hostID, Now: v.app.now,
 	})
 	if err != nil {
 		return nil, err
 	}
+	defer v.app.progress(func() string { return "reading " + directory + ": " + plural(source.flows.Load(), "flow") })()
 	return engine.Query(ctx, q)
+}
+
+// countingSource counts what is read, for whoever waits.
+type countingSource struct {
+	query.StoredSource
+	flows atomic.Uint64
+}
+
+func (s *countingSource) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
+	return s.StoredSource.Scan(ctx, iface, first, last, func(interval flow.Interval, records []flow.Record) error {
+		s.flows.Add(uint64(len(records)))
+		return visit(interval, records)
+	})
 }
 
 // isStore says that there is something to read, or not to be allowed to read.

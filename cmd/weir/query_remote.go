@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirflow/weir/pkg/fleet"
@@ -78,6 +79,7 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 		}
 		defer server.Close() //nolint:errcheck // closes idle connections
 		if len(servers) == 1 && name == "" {
+			defer v.app.progress(func() string { return "waiting for " + server.Address() })()
 			return server.Query(ctx, q.Request)
 		}
 		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: server}
@@ -92,5 +94,7 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 	if err != nil {
 		return nil, usage("--server: "+err.Error(), "")
 	}
-	return f.Query(ctx, q, nil)
+	var answered atomic.Int64
+	defer v.app.progress(func() string { return fmt.Sprintf("%d of %d servers answered", answered.Load(), len(hosts)) })()
+	return f.Query(ctx, q, func(r *wire.Result) { answered.Store(int64(len(r.HostsStatuses))) })
 }

@@ -84,6 +84,16 @@ func (a *app) localSocket() (string, bool) {
 	return "unix:" + a.socket, true
 }
 
+// localServer is this machine's probe, for verbs that only a probe can answer.
+func (a *app) localServer() (string, error) {
+	socket, ok := a.localSocket()
+	if !ok {
+		return "", failure(fmt.Errorf("no probe to ask: there is no socket at %s", a.socket),
+			"start weir-probe, or name a server with --server ADDR")
+	}
+	return socket, nil
+}
+
 // named splits NAME=ADDR; the name is empty where there is none.
 func named(text string) (name, address string) {
 	name, address, ok := strings.Cut(text, "=")

@@ -37,6 +37,16 @@ start, flows in memory, and what is stored. Without --server the probe of this m
 	command.Flags().StringVar(&v.server, "server", "", "ask the server at `ADDR`: host:8145, https://host:8145, unix:/path")
 	command.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT`: txt, or json as the server sends it")
 	v.connection.register(command.Flags())
+	completes(command, nil, map[string]completer{"format": words("txt", "json")})
+	command.ValidArgsFunction = func(c *cobra.Command, arguments []string, text string) ([]string, cobra.ShellCompDirective) {
+		p := place{}
+		if v.server != "" {
+			p.servers = []string{v.server}
+		}
+		names := a.known(p, &v.connection).Interfaces
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(arguments, name) })
+		return words(names...)(c, arguments, text)
+	}
 	return command
 }
 
@@ -48,10 +58,9 @@ func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
 		return err
 	}
 	if v.server == "" {
-		socket, ok := v.app.localSocket()
-		if !ok {
-			return failure(fmt.Errorf("no probe to ask: there is no socket at %s", v.app.socket),
-				"start weir-probe, or name a server with --server ADDR")
+		socket, err := v.app.localServer()
+		if err != nil {
+			return err
 		}
 		v.server = socket
 	}

@@ -21,6 +21,9 @@ func (q quantity) String() string {
 // Count is a number of packets, flows or rows for people: "850", "1.73 k".
 func Count(n uint64) string { return count(n).String() }
 
+// Size is a number of bytes for people: "138", "71.77 MB".
+func Size(n uint64) string { return size(n).String() }
+
 // Duration is a time span for people: "31ms", "1m30s", "1d12h".
 func Duration(d time.Duration) string { return duration(d) }
 

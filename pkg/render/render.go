@@ -28,6 +28,11 @@ type View struct {
 	Hosts bool
 	// Zone is the zone of times for people; nil: the local one.
 	Zone *time.Location
+	// Width is how many characters the lines of a text table should have at most: names that are too long lose their
+	// middle, everything else stays. 0: any number.
+	Width int
+	// Colour tells received from sent by colour in a text table, and shows shares dimly (ECMA-48 sequences).
+	Colour bool
 }
 
 // columns are the fields to show in front of the figures: time, host, host id and interface, then the attributes in

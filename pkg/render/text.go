@@ -21,6 +21,7 @@ func (v View) Text(w io.Writer, r *wire.Result) error {
 		fmt.Fprintf(out, "%s.\n", nothing(r))
 	} else {
 		t := v.table(r)
+		t.fit(v.Width)
 		t.write(out)
 	}
 	out.WriteByte('\n') //nolint:errcheck // Flush returns it
@@ -59,7 +60,7 @@ func (v View) table(r *wire.Result) *table {
 	c := cells{zone: v.Zone, people: true}
 	t := &table{}
 	for _, f := range fields {
-		column := tableColumn{name: f.Column}
+		column := tableColumn{name: f.Column, shortens: f.Type == flow.TypeString}
 		for i := range r.Rows {
 			column.text(Safe(c.text(f, &r.Rows[i])))
 		}
@@ -100,12 +101,13 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 		columns[0].name = "in"
 	}
 	if v.twoWays() {
-		columns = append(columns, tableColumn{unit: unit, name: "out"})
+		columns = append(columns, tableColumn{unit: unit, name: "out", style: v.style(styleSent)})
+		columns[0].style = v.style(styleReceived)
 		values = []func(flow.Counters) uint64{f.received, f.sent}
 	}
 	totals := r.Summary.Totals.Flow()
 	of := f.of(v.Query.Direction)
-	shares := tableColumn{name: "%"}
+	shares := tableColumn{name: "%", style: v.style(styleShare)}
 	for i := range r.Rows {
 		shares.text(share(of(r.Rows[i].Counters.Flow()), of(totals)))
 	}
@@ -123,6 +125,20 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 		columns[1].add(quantity{}, show(f.both(totals)))
 	}
 	return append(columns, shares)
+}
+
+// The looks of columns, as parameters of SGR.
+const (
+	styleReceived = "36" // cyan
+	styleSent     = "35" // magenta
+	styleShare    = "2"  // faint
+)
+
+func (v View) style(style string) string {
+	if !v.Colour {
+		return ""
+	}
+	return style
 }
 
 // rest stands below the rows for those that the limit cut off: their sum if it is known, else dots.

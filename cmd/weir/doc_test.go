@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirflow/weir/pkg/queryargs"
+	"github.com/weirflow/weir/probe/store"
+)
+
+// TestDocument runs the commands in docs/CLI.md, the lines "$ weir …" of its blocks of type console, and compares
+// standard output with the lines below them. The flag -update rewrites those.
+func TestDocument(t *testing.T) {
+	path, err := filepath.Abs("../../docs/CLI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := documented(t)
+	var got []string
+	commands, inBlock := 0, false
+	for line := range strings.Lines(string(text)) {
+		switch command, ok := strings.CutPrefix(line, "$ weir "); {
+		case strings.HasPrefix(line, "```"):
+			inBlock = line == "```console\n"
+			got = append(got, line)
+		case !inBlock:
+			got = append(got, line)
+		case ok:
+			commands++
+			var stdout, stderr bytes.Buffer
+			a.stdout, a.stderr = &stdout, &stderr
+			if code := a.run(t.Context(), queryargs.Split(command+" ").Words); code != 0 {
+				t.Errorf("%s: exit code %d: %s", strings.TrimSpace(line), code, stderr.String())
+			}
+			got = append(got, line, strings.ReplaceAll(stdout.String(), filepath.Dir(a.socket), "/run/weir"))
+		}
+	}
+	if commands < 8 {
+		t.Errorf("%d commands only", commands)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(strings.Join(got, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(text), strings.Join(got, "")); diff != "" {
+		t.Errorf("docs/CLI.md (-want +got):\n%s", diff)
+	}
+}
+
+// documented is a machine with a probe that captures, and its store in the directory store.
+func documented(t *testing.T) *app {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := makeStore("store"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(store.Config{Path: "store", ReadOnly: true}, store.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := probeHandler("alpha", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener.Close()
+	if server.Listener, err = net.Listen("unix", "probe.sock"); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+	t.Cleanup(func() { server.Close(); s.Close() })
+	a := standard()
+	a.now, a.socket, a.directory = func() time.Time { return now }, filepath.Join(dir, "probe.sock"), "store"
+	return a
+}
