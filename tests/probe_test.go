@@ -42,7 +42,10 @@ type answer struct {
 	Status  struct{ Code, Message string }
 	Summary struct {
 		Totals     counts
-		Accounting struct{ Received, Dropped, Metered uint64 }
+		Accounting struct {
+			Received, Dropped, Metered uint64
+			Issues                     map[string]uint64
+		}
 	}
 	Rows []struct {
 		Labels     struct{ Iface, Host string }
