@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -146,6 +147,7 @@ func TestMemory(t *testing.T) {
 	rotate := func() {
 		clock += 5 * time.Minute
 		table.Add(pkt(t, flow.UDP, "198.51.100.1:40000", "198.51.100.2:53", 0), 60, true, int64(clock))
+		table.Expire(int64(clock), math.MaxInt)
 		table.Rotate(nil)
 	}
 	rotate()

@@ -54,7 +54,7 @@ func (p *Pass) Step(limit int) (done bool) {
 		if e.free() || e.pass == t.pass {
 			continue
 		}
-		if p.kind == Drain && !e.counted() && t.outlived(e) {
+		if p.kind == Drain && e.resting() && t.outlived(e) {
 			t.forget(id, e)
 			continue
 		}
