@@ -39,11 +39,15 @@ type Config struct {
 	IdleLifetime time.Duration `yaml:"idle_lifetime"`
 	// AttemptTimeout is how long a connection attempt may go unanswered before it counts as such.
 	AttemptTimeout time.Duration `yaml:"attempt_timeout"`
+	// ServicePorts are ports where services listen here, beside those below 1024 and the common ones: of two ports
+	// one of which is a service's, that end is the responder where no handshake says otherwise.
+	ServicePorts []uint16 `yaml:"service_ports"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute, AttemptTimeout: 15 * time.Second}
+	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute, AttemptTimeout: 15 * time.Second,
+		ServicePorts: []uint16{}}
 }
 
 // Validate says what is wrong with the configuration.
@@ -72,6 +76,7 @@ type Table struct {
 	index    index
 	slab     slab
 	attempts attempts
+	services servicePorts
 	pass     uint8  // number of the latest pass: an entry with another number is still to be visited by it
 	untimed  bool   // times given to Add are not the packets' own
 	taking   *Pass  // the pass under way, nil if none is
@@ -86,7 +91,7 @@ func New(cfg Config) *Table {
 	if err := cfg.Validate(); err != nil {
 		panic("table: " + err.Error())
 	}
-	t := &Table{cfg: cfg}
+	t := &Table{cfg: cfg, services: newServicePorts(cfg.ServicePorts)}
 	t.index.init()
 	return t
 }
@@ -152,7 +157,7 @@ func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) (uint32
 	id, e := t.slab.take()
 	t.index.insert(h, id)
 	*e = entry{key: *k, pass: t.pass}
-	e.reversed, e.evidence = orient(p, k, swapped)
+	e.reversed, e.evidence = t.services.orient(p, k, swapped)
 	return id, e
 }
 
