@@ -54,6 +54,10 @@ type loop struct {
 	passDone func(*table.Picture)
 	expiring bool // attempts wait to expire
 
+	remembering bool          // directions are to be written down
+	memory      *table.Memory // what of them is, nil before it begins
+	rememberAt  time.Duration // not before
+
 	checkpointAt    time.Duration   // last checkpoint, be it needless, or start of the interval
 	savedAt         time.Duration   // last checkpoint that was written
 	checkpointTotal flow.Accounting // total at the last checkpoint
@@ -74,6 +78,7 @@ func (l *loop) now() (wall int64, mono time.Duration) {
 // run reads until ctx is cancelled or the source ends, and hands the last interval over.
 func (l *loop) run(ctx context.Context) error {
 	l.start, l.wall0 = time.Now(), l.deps.Now().UnixNano()
+	l.recall(l.wall0)
 	l.clock.begin(l.now())
 	l.alarm = time.AfterFunc(0, l.deps.Source.Wake)
 	defer l.alarm.Stop()
@@ -108,6 +113,7 @@ func (l *loop) handle(n int) {
 	l.readStats(mono, statsPause)
 	l.begin(wall, mono)
 	l.step(n)
+	l.remember(n, wall, mono)
 	l.publish()
 	l.setAlarm(wall, mono)
 }
@@ -187,6 +193,7 @@ func (l *loop) rotate(wall int64, mono time.Duration) {
 	interval := l.current(mono)
 	interval.End, interval.Duration = l.clock.close(wall, mono)
 	l.handOver(interval)
+	l.rememberSoon(mono)
 	l.checkpointAt, l.checkpointTotal, l.checkpointed = mono, l.total, l.table.Booked()
 }
 
@@ -209,6 +216,7 @@ func (l *loop) finish(wall int64, mono time.Duration) {
 	interval.End, interval.Duration = l.clock.cut(wall, mono)
 	l.handOver(interval)
 	l.completePass()
+	l.rememberAll(wall, mono)
 	l.publish()
 }
 

@@ -93,7 +93,7 @@ func (l *loop) setAlarm(wall int64, mono time.Duration) {
 	if l.keeper != nil {
 		wait = min(wait, l.untilCheckpoint(mono))
 	}
-	if l.pass != nil {
+	if l.pass != nil || l.remembering {
 		wait = min(wait, stepPause)
 	}
 	if expiry, open := l.untilExpiry(mono); open {

@@ -80,7 +80,7 @@ type Table struct {
 	pass     uint8  // number of the latest pass: an entry with another number is still to be visited by it
 	untimed  bool   // times given to Add are not the packets' own
 	taking   *Pass  // the pass under way, nil if none is
-	latest   int64  // latest time given to Add, Unix nanoseconds
+	latest   int64  // latest time given to Add or Expire, Unix nanoseconds
 	hand     uint32 // where the search for a conversation to forget goes on
 	booked   uint64 // outcomes since New
 	folded   folded

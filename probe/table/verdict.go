@@ -235,8 +235,10 @@ func (t *Table) roundTrip(e *entry, took int64) {
 }
 
 // Expire books up to limit attempts that nothing has answered for the configured time as unanswered; now is on the
-// same clock as the times given to Add. It says whether there are more. Its work is bounded by limit.
+// same clock as the times given to Add. It tells how long conversations have been at rest where no packets
+// do. It says whether there are more attempts to expire. Its work is bounded by limit.
 func (t *Table) Expire(now int64, limit int) (more bool) {
+	t.latest = max(t.latest, now)
 	for t.attempts.oldest != 0 {
 		a := t.attempts.at(t.attempts.oldest)
 		// A time far ahead is of a clock that has since been set back.
