@@ -141,18 +141,18 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := start(t, 0, nil)
-				push := func(f capture.Frame) {
+				push := func(f capture.Frame, late time.Duration) { // late is how long it takes until it is read
 					f.Time = test.stamp(r.deps.Now())
-					time.Sleep(7 * time.Millisecond) // until it is read
+					time.Sleep(late)
 					r.source.push(f)
 					synctest.Wait()
 				}
-				push(syn())
+				push(syn(), 17*time.Millisecond)
 				r.step.Store(int64(test.step))
-				time.Sleep(33 * time.Millisecond)
-				push(synAck())
-				time.Sleep(3 * time.Millisecond)
-				push(ack())
+				time.Sleep(20 * time.Millisecond)
+				push(synAck(), 4*time.Millisecond)
+				time.Sleep(9 * time.Millisecond)
+				push(ack(), time.Millisecond)
 				time.Sleep(time.Second - time.Since(time.Unix(newYear, 0)))
 				r.step.Store(0)
 				if diff := cmp.Diff([]string{test.want}, verdicts(r.check(3, 0))); diff != "" {
@@ -175,6 +175,7 @@ func TestTraceVerdicts(t *testing.T) {
 	}{
 		"handshake":                  {[]capture.Frame{stamped(syn(), 1), stamped(synAck(), 1.25), stamped(ack(), 1.5)}, []string{"300 3 1/1/0 500ms"}},
 		"without times, but for one": {[]capture.Frame{stamped(syn(), 1), synAck(), ack()}, []string{"300 3 1/1/0"}},
+		"ACK without time":           {[]capture.Frame{stamped(syn(), 1), stamped(synAck(), 1.25), stamped(arp(), 3), ack()}, []string{"300 3 1/1/0"}},
 		"over by the next frame":     {at(1, 17, 18), []string{"300 3 3/0/0"}},
 		"over before the border":     {at(1, 400), []string{"300 1 1/0/0", "600 1 1/0/0"}},
 		"over behind the border":     {at(299, 400), []string{"300 1 0/0/0", "600 1 2/0/0"}},

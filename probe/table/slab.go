@@ -27,7 +27,7 @@ func (e *entry) free() bool { return e.key.meta == 0 }
 
 // counted says that the conversation has packets or outcomes in the current interval.
 func (e *entry) counted() bool {
-	return e.packetsReceived|e.packetsSent != 0 || e.outcomes != [outcomeCount]uint16{} || e.roundTrips != 0
+	return e.packetsReceived|e.packetsSent != 0 || e.outcomes != [outcomeCount]uint16{}
 }
 
 // resting says that nothing would be lost with the entry but the memory of the conversation's orientation.

@@ -117,7 +117,7 @@ func (t *Table) followResponder(e *entry, p *packet.Packet, now int64) {
 // receiver that could answer it and whose answer could be told.
 func begins(p *packet.Packet, e *entry, swapped bool) bool {
 	k := &e.key
-	if swapped != e.reversed || p.Fragment {
+	if swapped != e.reversed {
 		return false
 	}
 	switch k.protocol() {
@@ -235,8 +235,8 @@ func (t *Table) roundTrip(e *entry, took int64) {
 }
 
 // Expire books up to limit attempts that nothing has answered for the configured time as unanswered; now is on the
-// same clock as the times given to Add. It tells how long conversations have been at rest where no packets
-// do. It says whether there are more attempts to expire. Its work is bounded by limit.
+// same clock as the times given to Add. Where no packets arrive, it tells the table how time goes on. It says whether
+// there are more. Its work is bounded by limit.
 func (t *Table) Expire(now int64, limit int) (more bool) {
 	t.latest = max(t.latest, now)
 	for t.attempts.oldest != 0 {
