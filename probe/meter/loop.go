@@ -19,6 +19,10 @@ const (
 	idleStep     = 4096
 	stepPause    = time.Millisecond
 
+	expireLate  = drainTime              // attempts expire when what was there to answer them in time has been read
+	expirePause = 100 * time.Millisecond // between looks whether attempts expire, where nothing arrives
+	maxSkew     = time.Minute            // how far the time of a frame may be off the clock to be believed
+
 	// idleCheckpoint is the time between checkpoints where nothing has changed but the time that is covered.
 	idleCheckpoint = time.Minute
 
@@ -48,10 +52,17 @@ type loop struct {
 	alarmAt  time.Duration
 	pass     *table.Pass // under way, or nil
 	passDone func(*table.Picture)
+	expiring bool // attempts wait to expire
+
+	remembering bool          // directions are to be written down
+	memory      *table.Memory // what of them is, nil before it begins
+	rememberAt  time.Duration // not before
 
 	checkpointAt    time.Duration   // last checkpoint, be it needless, or start of the interval
 	savedAt         time.Duration   // last checkpoint that was written
 	checkpointTotal flow.Accounting // total at the last checkpoint
+	checkpointed    uint64          // outcomes of attempts booked by then
+	begunBooked     uint64          // and by the beginning of the interval
 }
 
 func newLoop(m *Meter) *loop {
@@ -67,6 +78,7 @@ func (l *loop) now() (wall int64, mono time.Duration) {
 // run reads until ctx is cancelled or the source ends, and hands the last interval over.
 func (l *loop) run(ctx context.Context) error {
 	l.start, l.wall0 = time.Now(), l.deps.Now().UnixNano()
+	l.recall(l.wall0)
 	l.clock.begin(l.now())
 	l.alarm = time.AfterFunc(0, l.deps.Source.Wake)
 	defer l.alarm.Stop()
@@ -83,7 +95,7 @@ func (l *loop) run(ctx context.Context) error {
 		l.rotate(wall, mono)
 	}
 	if err == nil {
-		l.drainRing(mono)
+		l.drainRing(wall, mono)
 	}
 	l.finish(wall, mono)
 	return err
@@ -96,14 +108,51 @@ func (l *loop) handle(n int) {
 	if l.clock.due(wall, mono) {
 		l.rotate(wall, mono)
 	}
-	for i := range l.frames[:n] {
-		l.meter(&l.frames[i], l.wall0+int64(mono))
-	}
+	l.meterAll(l.frames[:n], wall, mono)
+	l.expire(n, mono)
 	l.readStats(mono, statsPause)
 	l.begin(wall, mono)
 	l.step(n)
+	l.remember(n, wall, mono)
 	l.publish()
 	l.setAlarm(wall, mono)
+}
+
+// meterAll counts the frames of a live source, read at the given time.
+func (l *loop) meterAll(frames []capture.Frame, wall int64, mono time.Duration) {
+	steady := l.wall0 + int64(mono)
+	for i := range frames {
+		f := &frames[i]
+		age := time.Duration(wall - f.Time)
+		timed := f.Time != 0 && age.Abs() < maxSkew
+		l.table.MeasureRoundTrips(timed)
+		if timed {
+			l.meter(f, steady-int64(age)) // on the clock that is not set
+		} else {
+			l.meter(f, steady)
+		}
+	}
+}
+
+// expire ends attempts to connect that nothing answers, after a batch of n frames.
+func (l *loop) expire(n int, mono time.Duration) {
+	limit := stepPerFrame * n
+	if n == 0 {
+		limit = idleStep
+	}
+	l.expiring = l.table.Expire(l.expiryTime(mono), limit)
+}
+
+// expiryTime is the time on the table's clock up to which everything has been read.
+func (l *loop) expiryTime(mono time.Duration) int64 { return l.wall0 + int64(mono-expireLate) }
+
+// untilExpiry is how long it is until the next attempt expires, false if none is open.
+func (l *loop) untilExpiry(mono time.Duration) (time.Duration, bool) {
+	if l.expiring {
+		return stepPause, true
+	}
+	at, open := l.table.NextExpiry()
+	return max(time.Duration(at-l.expiryTime(mono)), expirePause), open
 }
 
 // meter counts one frame.
@@ -144,13 +193,14 @@ func (l *loop) rotate(wall int64, mono time.Duration) {
 	interval := l.current(mono)
 	interval.End, interval.Duration = l.clock.close(wall, mono)
 	l.handOver(interval)
-	l.checkpointAt, l.checkpointTotal = mono, l.total
+	l.rememberSoon(mono)
+	l.checkpointAt, l.checkpointTotal, l.checkpointed = mono, l.total, l.table.Booked()
 }
 
 // handOver starts the pass that brings an interval to the writer.
 func (l *loop) handOver(interval flow.Interval) {
 	l.sequence++
-	l.begun = l.total
+	l.begun, l.begunBooked = l.total, l.table.Booked()
 	l.startPass(table.Drain, func(picture *table.Picture) {
 		if l.keeper != nil {
 			l.keeper.seal(interval)
@@ -166,12 +216,13 @@ func (l *loop) finish(wall int64, mono time.Duration) {
 	interval.End, interval.Duration = l.clock.cut(wall, mono)
 	l.handOver(interval)
 	l.completePass()
+	l.rememberAll(wall, mono)
 	l.publish()
 }
 
 // drainRing meters what arrived before the loop was told to stop: a live source hands it over up to capture.Latency
 // later. The clocks stand still meanwhile, and the time is bounded whatever goes on arriving.
-func (l *loop) drainRing(mono time.Duration) {
+func (l *loop) drainRing(wall int64, mono time.Duration) {
 	if l.cfg.Trace {
 		return // what was not read stays in the file
 	}
@@ -183,9 +234,7 @@ func (l *loop) drainRing(mono time.Duration) {
 		if err != nil {
 			return
 		}
-		for i := range l.frames[:n] {
-			l.meter(&l.frames[i], l.wall0+int64(mono))
-		}
+		l.meterAll(l.frames[:n], wall, mono)
 	}
 }
 

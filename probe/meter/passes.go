@@ -70,10 +70,13 @@ func (l *loop) checkpoint(wall int64, mono time.Duration) {
 	l.checkpointAt = mono
 	l.readStats(mono, 0)
 	all := l.keeper.wantsAll()
-	if l.total == l.checkpointTotal && !all && (l.total == l.begun || mono-l.savedAt < idleCheckpoint) {
+	booked := l.table.Booked()
+	unchanged := l.total == l.checkpointTotal && booked == l.checkpointed
+	empty := l.total == l.begun && booked == l.begunBooked
+	if unchanged && !all && (empty || mono-l.savedAt < idleCheckpoint) {
 		return
 	}
-	l.checkpointTotal, l.savedAt = l.total, mono
+	l.checkpointTotal, l.checkpointed, l.savedAt = l.total, booked, mono
 	interval := l.current(mono)
 	head := checkpoint.Head{Interface: l.cfg.Interface, Boot: interval.Boot, Sequence: interval.Sequence, End: interval.End}
 	state := checkpoint.State{At: wall, Duration: interval.Duration, Accounting: interval.Accounting}
@@ -90,8 +93,11 @@ func (l *loop) setAlarm(wall int64, mono time.Duration) {
 	if l.keeper != nil {
 		wait = min(wait, l.untilCheckpoint(mono))
 	}
-	if l.pass != nil {
+	if l.pass != nil || l.remembering {
 		wait = min(wait, stepPause)
+	}
+	if expiry, open := l.untilExpiry(mono); open {
+		wait = min(wait, expiry)
 	}
 	wait = max(wait, time.Microsecond)
 	if at := mono + wait; at < l.alarmAt || l.alarmAt <= mono {

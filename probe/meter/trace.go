@@ -63,6 +63,9 @@ func (m *Meter) runTrace(ctx context.Context) error {
 	l.start = time.Now()
 	c := &traceClock{length: int64(m.cfg.Interval)}
 	err := l.readTrace(ctx, c)
+	if ctx.Err() == nil {
+		l.table.Expire(math.MaxInt64, math.MaxInt) // nothing will answer any more
+	}
 	if errors.Is(err, io.EOF) {
 		err = nil
 	} else if err != nil {
@@ -89,6 +92,7 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 				at = clip(f.Time)
 			}
 			if c.crosses(at) {
+				l.table.Expire(min(c.end, max(at, c.latest)), math.MaxInt)
 				if err := l.storeTrace(ctx, c.end, time.Duration(c.end-c.from)); err != nil {
 					c.end = 0 // nothing is left to store
 					return err
@@ -98,6 +102,8 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 				c.begin(at)
 			}
 			c.see(at)
+			l.table.Expire(at, math.MaxInt)
+			l.table.MeasureRoundTrips(f.Time != 0)
 			l.meter(f, at)
 		}
 		l.answerTrace(c)

@@ -88,7 +88,7 @@ func TestBoundedMemory(t *testing.T) {
 			t.Error(diff)
 		}
 		want := []flow.Record{{Key: flow.Key{Family: flow.IPv4, Protocol: flow.UDP}, Counters: flow.Counters{
-			BytesSent: 140, PacketsSent: 5, BytesReceived: 140, PacketsReceived: 5}}}
+			BytesSent: 140, PacketsSent: 5, BytesReceived: 140, PacketsReceived: 5, Attempts: 10}}}
 		if diff := cmp.Diff(want, blocks[0].Records); diff != "" {
 			t.Error(diff)
 		}

@@ -27,14 +27,14 @@ const silence = time.Minute
 
 // orient gives the orientation of a conversation whose first packet is p, and what it rests on; reversed says that
 // the high end initiated.
-func orient(p *packet.Packet, k *key, swapped bool) (reversed bool, by evidence) {
+func (s servicePorts) orient(p *packet.Packet, k *key, swapped bool) (reversed bool, by evidence) {
 	switch {
 	case k.fixed() != fixedNot:
 		return k.fixed() == fixedHigh, evidenceICMP
 	case p.TCPFlags&packet.SYN != 0:
 		return synOrientation(p.TCPFlags, swapped)
 	}
-	if reversed, by, known := stateless(k); known {
+	if reversed, by, known := s.stateless(k); known {
 		return reversed, by
 	}
 	return swapped, evidenceFirst
@@ -58,7 +58,7 @@ func (e *entry) handshake(flags uint8, swapped bool, now int64) {
 
 // stateless is the orientation that every packet of the conversation gives by itself, in either direction; known
 // says that there is one.
-func stateless(k *key) (reversed bool, by evidence, known bool) {
+func (s servicePorts) stateless(k *key) (reversed bool, by evidence, known bool) {
 	switch {
 	case k.fixed() != fixedNot:
 		return k.fixed() == fixedHigh, evidenceICMP, true
@@ -68,7 +68,7 @@ func stateless(k *key) (reversed bool, by evidence, known bool) {
 		return true, evidenceMulticast, true
 	}
 	low, high := k.lowPort(), k.highPort()
-	lowRank, highRank := rankOf(low), rankOf(high)
+	lowRank, highRank := s.rank(low), s.rank(high)
 	switch {
 	case lowRank != highRank:
 		return lowRank > highRank, evidenceService, true
@@ -80,8 +80,8 @@ func stateless(k *key) (reversed bool, by evidence, known bool) {
 
 // derivable says that the next packet of the conversation, whichever it is, would give the same orientation if all
 // memory of it were gone.
-func (e *entry) derivable() bool {
-	reversed, _, known := stateless(&e.key)
+func (s servicePorts) derivable(e *entry) bool {
+	reversed, _, known := s.stateless(&e.key)
 	return known && reversed == e.reversed
 }
 

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -146,6 +147,7 @@ func TestMemory(t *testing.T) {
 	rotate := func() {
 		clock += 5 * time.Minute
 		table.Add(pkt(t, flow.UDP, "198.51.100.1:40000", "198.51.100.2:53", 0), 60, true, int64(clock))
+		table.Expire(int64(clock), math.MaxInt)
 		table.Rotate(nil)
 	}
 	rotate()
@@ -186,6 +188,58 @@ func TestReopened(t *testing.T) {
 	}
 }
 
+// TestServicePorts: ports of the operator count like the common ones, which stay.
+func TestServicePorts(t *testing.T) {
+	for _, test := range []struct {
+		port uint16
+		own  []uint16
+		want string
+	}{
+		{50001, nil, "192.0.2.1 > 192.0.2.2 40000 x1"},
+		{50001, []uint16{50001, 8080, 50001}, "192.0.2.2 > 192.0.2.1 50001 x1"},
+		{8443, []uint16{50001}, "192.0.2.2 > 192.0.2.1 8443 x1"},
+	} {
+		table := newTable(t, func(c *Config) { c.ServicePorts = test.own })
+		p := pkt(t, flow.UDP, "192.0.2.1:1", "192.0.2.2:40000", 0)
+		p.SourcePort = test.port
+		if got := flows(table, p); !slices.Equal(got, []string{test.want}) {
+			t.Errorf("port %d, own %v: %v, want %s", test.port, test.own, got, test.want)
+		}
+	}
+}
+
+// TestAsymmetricPair: two interfaces of which each sees one half of a conversation give it one key, so that a query
+// over both joins the halves; the attempt is booked once, where the initiator's half is seen.
+func TestAsymmetricPair(t *testing.T) {
+	const a, b = "192.0.2.1:40000", "192.0.2.2:50000"
+	segment := func(from, to string, flags uint8, sequence, acknowledgement uint32) *packet.Packet {
+		p := pkt(t, flow.TCP, from, to, flags)
+		p.Sequence, p.Acknowledgement = sequence, acknowledgement
+		return p
+	}
+	for name, packets := range map[string][]*packet.Packet{
+		"TCP, against the ports": {segment(a, b, packet.SYN, 1, 0), segment(b, a, packet.SYN|packet.ACK, 9, 2),
+			segment(a, b, packet.ACK, 2, 10), segment(b, a, packet.ACK, 10, 2)},
+		"UDP": {pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0), pkt(t, flow.UDP, "192.0.2.2:53", "192.0.2.1:40000", 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both, halves := newTable(t, nil), [2]*Table{newTable(t, nil), newTable(t, nil)}
+			for i, p := range packets {
+				both.Add(p, 60, false, int64(i+1)*1e6)
+				halves[i%2].Add(p, 60, false, int64(i+1)*1e6)
+			}
+			want := traffic(both.Rotate(nil))
+			rows := Merge(append(halves[0].Rotate(nil), halves[1].Rotate(nil)...))
+			if diff := cmp.Diff(want, traffic(rows)); diff != "" {
+				t.Error(diff)
+			}
+			if c := sum(rows); c.Attempts > 1 || c.RoundTrips != 0 {
+				t.Errorf("halves booked %+v", c)
+			}
+		})
+	}
+}
+
 func TestServicesAreSorted(t *testing.T) {
 	for i := 1; i < len(services); i++ {
 		if services[i-1] >= services[i] {
@@ -206,8 +260,8 @@ func TestStatelessIsSymmetric(t *testing.T) {
 			if forward != backward || swapped == swappedBack {
 				t.Fatalf("%d and %d: the directions give different conversations", source, destination)
 			}
-			one, oneBy := orient(p, &forward, swapped)
-			other, otherBy := orient(reverse(p, 0), &backward, swappedBack)
+			one, oneBy := newServicePorts(nil).orient(p, &forward, swapped)
+			other, otherBy := newServicePorts(nil).orient(reverse(p, 0), &backward, swappedBack)
 			if oneBy != otherBy || oneBy != evidenceFirst && one != other {
 				t.Errorf("%d and %d: %v by %d against %v by %d", source, destination, one, oneBy, other, otherBy)
 			}

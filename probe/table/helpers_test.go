@@ -70,12 +70,54 @@ func key4(source, destination string, port uint16, protocol flow.Protocol) flow.
 func checkRows(t testing.TB, rows []flow.Record) {
 	t.Helper()
 	for i, r := range rows {
-		if r.Counters.Packets() == 0 {
+		if r.Counters.IsZero() {
 			t.Fatalf("row %d is empty: %v", i, r)
 		}
 		if i > 0 && rows[i-1].Key.Compare(r.Key) >= 0 {
 			t.Fatalf("rows %d and %d are not in ascending order: %v, %v", i-1, i, rows[i-1].Key, r.Key)
 		}
+	}
+}
+
+// traffic is what the rows have but for outcomes of attempts; rows that have nothing else are left out.
+func traffic(rows []flow.Record) []flow.Record {
+	var all []flow.Record
+	for _, r := range rows {
+		c := r.Counters
+		r.Counters = flow.Counters{BytesReceived: c.BytesReceived, BytesSent: c.BytesSent,
+			PacketsReceived: c.PacketsReceived, PacketsSent: c.PacketsSent}
+		if !r.Counters.IsZero() {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// checkTable fails unless entries and open attempts belong together, one to one and in the order of their age.
+func checkTable(t testing.TB, table *Table) {
+	t.Helper()
+	waiting := 0
+	for id := range table.slab.used {
+		e := table.slab.at(id)
+		open := e.stage == stageWaiting || e.stage == stageTiming
+		if open != (e.attempt != 0) || open && table.attempts.at(e.attempt).conversation != id {
+			t.Fatalf("conversation %d is in stage %d with attempt %d", id, e.stage, e.attempt)
+		}
+		if open {
+			waiting++
+		}
+	}
+	before, n := uint32(0), 0
+	for number := table.attempts.oldest; number != 0; n++ {
+		a := table.attempts.at(number)
+		if a.before != before {
+			t.Fatalf("attempt %d comes after %d and says after %d", number, before, a.before)
+		}
+		before, number = number, a.after
+	}
+	if n != waiting || n != table.attempts.length || table.attempts.newest != before {
+		t.Fatalf("%d attempts in a row, %d counted, %d of conversations; newest %d, last %d",
+			n, table.attempts.length, waiting, table.attempts.newest, before)
 	}
 }
 

@@ -52,6 +52,7 @@ func keyOf(k *key, p *packet.Packet) (swapped bool) {
 		k.lowHead, k.lowTail, k.highHead, k.highTail = sourceHead, sourceTail, destinationHead, destinationTail
 	}
 	if p.HasICMP {
+		swapped = swapped || isReplyToSelf(p)
 		low, fixed = icmpKey(p, swapped)
 	}
 	k.meta = uint64(low)<<48 | uint64(high)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8 | fixed
@@ -62,6 +63,16 @@ func keyOf(k *key, p *packet.Packet) (swapped bool) {
 func (k *key) equal(o *key) bool {
 	return k.lowHead == o.lowHead && k.highHead == o.highHead && k.meta == o.meta &&
 		k.lowTail == o.lowTail && k.highTail == o.highTail
+}
+
+// isReplyToSelf says that a host answers itself: the addresses are the same, so that the reply stands for the packet
+// of the other end.
+func isReplyToSelf(p *packet.Packet) bool {
+	if p.Source != p.Destination {
+		return false
+	}
+	_, _, reply := icmpRequest(p)
+	return reply
 }
 
 // icmpKey gives what stands for the port in the key of an ICMP conversation, and the end that initiated.

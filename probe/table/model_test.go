@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -140,7 +141,7 @@ func TestModel(t *testing.T) {
 			got = pass.Picture().Rows(nil)
 		}
 		checkRows(t, got)
-		if !slices.Equal(want, got) {
+		if got = traffic(got); !slices.Equal(want, got) {
 			t.Fatalf("pass of kind %d: %s", pass.kind, cmp.Diff(want, got))
 		}
 		if pass.kind == Drain {
@@ -191,7 +192,7 @@ func TestOperations(t *testing.T) {
 
 // operate takes three bytes of input for an operation: the end of an interval, a look, or a packet.
 func operate(t *testing.T, input []byte, room uint8) {
-	table := newTable(t, func(c *Config) { c.MaxFlows = int(room) + 1; c.IdleLifetime = 100 })
+	table := newTable(t, func(c *Config) { c.MaxFlows = int(room) + 1; c.IdleLifetime = 100 * time.Second })
 	var added, drained flow.Counters
 	var pass *Pass
 	for i := 0; i+2 < len(input); i += 3 {
@@ -204,6 +205,10 @@ func operate(t *testing.T, input []byte, room uint8) {
 			pass = table.Begin(Drain)
 			continue
 		}
+		if a >= 0xe8 {
+			table.Expire(int64(i)*int64(time.Second), int(b))
+			continue
+		}
 		if a >= 0xe0 && pass == nil {
 			rows := table.Snapshot(nil)
 			checkRows(t, rows)
@@ -212,11 +217,16 @@ func operate(t *testing.T, input []byte, room uint8) {
 		p := &packet.Packet{Family: flow.IPv4, Protocol: flow.Protocol(c & 0x1f), SourcePort: uint16(b >> 4), DestinationPort: uint16(b & 0xf),
 			HasPorts: true, TCPFlags: c >> 4, HasICMP: c&0x1f == 1, ICMPType: b, ICMPCode: c}
 		p.Source[0], p.Destination[0] = a>>4, a&0xf
+		p.Sequence, p.Acknowledgement, p.HasTCP = uint32(b), uint32(a), c&0x1f == 6
+		p.Quoted, p.Quote = p.HasICMP && b&1 == 0, packet.Quote{Source: p.Destination, Destination: p.Source, Protocol: flow.Protocol(b), Family: flow.IPv4}
 		if c&1 == 0 {
 			p.Family = flow.IPv6
 		}
 		length, sent := uint32(c), c&2 == 0
-		table.Add(p, length, sent, int64(i))
+		table.Add(p, length, sent, int64(i)*int64(time.Second))
+		if i%24 == 0 {
+			checkTable(t, table)
+		}
 		counters := flow.Counters{BytesReceived: uint64(length), PacketsReceived: 1}
 		if sent {
 			counters = flow.Counters{BytesSent: uint64(length), PacketsSent: 1}
@@ -236,7 +246,10 @@ func operate(t *testing.T, input []byte, room uint8) {
 	rows := table.Rotate(nil)
 	checkRows(t, rows)
 	drained.Add(sum(rows))
-	if drained != added {
+	if got := sum(traffic([]flow.Record{{Counters: drained}})); got != added {
 		t.Fatalf("rows add up to %+v, added were %+v", drained, added)
+	}
+	if drained.Attempts > added.Packets() || drained.Accepts+drained.Rejects > drained.Attempts || table.Booked() != drained.Attempts {
+		t.Fatalf("outcomes %+v of %d packets, %d were booked", drained, added.Packets(), table.Booked())
 	}
 }

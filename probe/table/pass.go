@@ -54,7 +54,7 @@ func (p *Pass) Step(limit int) (done bool) {
 		if e.free() || e.pass == t.pass {
 			continue
 		}
-		if p.kind == Drain && !e.counted() && t.outlived(e) {
+		if p.kind == Drain && e.resting() && t.outlived(e) {
 			t.forget(id, e)
 			continue
 		}
@@ -70,7 +70,7 @@ func (p *Pass) Step(limit int) (done bool) {
 // orientation anyway, or it is too long ago.
 func (t *Table) outlived(e *entry) bool {
 	silent := time.Duration(t.latest - e.lastSeen)
-	return silent > t.cfg.IdleLifetime || silent > silence && e.derivable()
+	return silent > t.cfg.IdleLifetime || silent > silence && t.services.derivable(e)
 }
 
 // visit takes one entry that the pass has not seen.

@@ -11,20 +11,33 @@ const (
 	rankService                // below 1024, or in the table
 )
 
-func rankOf(port uint16) rank {
+func (p servicePorts) rank(port uint16) rank {
 	switch {
 	case port == 0:
 		return rankEphemeral
 	case port < 1024:
 		return rankService
 	}
-	if _, found := slices.BinarySearch(services[:], port); found {
+	if _, found := slices.BinarySearch(p, port); found {
 		return rankService
 	}
 	if port >= 32768 {
 		return rankEphemeral
 	}
 	return rankRegistered
+}
+
+// servicePorts are ports from 1024 on where services listen, sorted.
+type servicePorts []uint16
+
+// newServicePorts joins those that everybody knows and those of the operator.
+func newServicePorts(own []uint16) servicePorts {
+	if len(own) == 0 {
+		return services[:]
+	}
+	all := slices.Concat(services[:], own)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // services are ports from 1024 on where services listen, by IANA's registry or by custom; sorted. It decides only

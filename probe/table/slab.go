@@ -2,32 +2,50 @@ package table
 
 import "github.com/weirflow/weir/pkg/flow"
 
-// entry is a conversation and what was counted for it in the current interval.
+// entry is a conversation and what was counted for it in the current interval. What every packet needs comes first.
 type entry struct {
 	key      key
 	lastSeen int64  // Unix nanoseconds; in a free entry the number of the next free one plus 1
-	pass     uint32 // number of the last pass that visited it
+	attempt  uint32 // number of its open attempt plus 1, 0 for none
+	pass     uint8  // number of the last pass that visited it, which is the latest or the one before
 	evidence evidence
 	reversed bool // the high end initiated
 	changed  bool // something was counted since the last Changes or Drain pass
 
 	bytesReceived, bytesSent     uint64
 	packetsReceived, packetsSent uint64
+
+	initial      uint32               // initial sequence number of the latest attempt, TCP
+	roundTrips   uint16               // handshakes measured
+	outcomes     [outcomeCount]uint16 // of attempts
+	stage        stage
+	repeated     bool   // the open attempt was retransmitted: its round trip cannot be told
+	roundTripSum uint64 // nanoseconds
 }
 
 func (e *entry) free() bool { return e.key.meta == 0 }
 
-// counted says that the conversation has packets in the current interval.
-func (e *entry) counted() bool { return e.packetsReceived|e.packetsSent != 0 }
-
-func (e *entry) counters() flow.Counters {
-	return flow.Counters{BytesReceived: e.bytesReceived, BytesSent: e.bytesSent,
-		PacketsReceived: e.packetsReceived, PacketsSent: e.packetsSent}
+// counted says that the conversation has packets or outcomes in the current interval.
+func (e *entry) counted() bool {
+	return e.packetsReceived|e.packetsSent != 0 || e.outcomes != [outcomeCount]uint16{}
 }
 
-// reset forgets what was counted; identity and orientation stay.
+// resting says that nothing would be lost with the entry but the memory of the conversation's orientation.
+func (e *entry) resting() bool { return !e.counted() && e.attempt == 0 }
+
+func (e *entry) counters() flow.Counters {
+	c := flow.Counters{BytesReceived: e.bytesReceived, BytesSent: e.bytesSent,
+		PacketsReceived: e.packetsReceived, PacketsSent: e.packetsSent,
+		Accepts: uint64(e.outcomes[accepted]), Rejects: uint64(e.outcomes[rejected]),
+		RoundTripNanoseconds: e.roundTripSum, RoundTrips: uint64(e.roundTrips)}
+	c.Attempts = c.Accepts + c.Rejects + uint64(e.outcomes[unanswered])
+	return c
+}
+
+// reset forgets what was counted; identity, orientation and open attempt stay.
 func (e *entry) reset() {
 	e.bytesReceived, e.bytesSent, e.packetsReceived, e.packetsSent = 0, 0, 0, 0
+	e.outcomes, e.roundTrips, e.roundTripSum = [outcomeCount]uint16{}, 0, 0
 	e.changed = false
 }
 

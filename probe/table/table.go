@@ -3,7 +3,8 @@
 // given.
 //
 // A conversation is what goes on between two end points (address and port) with one protocol; both directions meet
-// in one entry, whose orientation says which end initiated it (direction.go). Because counters are relative to the
+// in one entry, whose orientation says which end initiated it (direction.go) and which holds what became of its
+// attempts to connect (verdict.go; docs/METERING.md has the rules). Because counters are relative to the
 // interface and not to the initiator, a better idea of the orientation moves all that was counted in the interval:
 // there are never two half flows. The source port takes part in the conversation and is summed away in the rows.
 //
@@ -29,18 +30,24 @@ import (
 
 // Config bounds a table.
 type Config struct {
-	// MaxFlows is how many conversations are remembered at most, those at rest included; one takes about 120
+	// MaxFlows is how many conversations are remembered at most, those at rest included; one takes about 140
 	// bytes. A packet of a new conversation beyond it replaces one at rest or, where there is none at hand, is
 	// counted in a row that carries only family and protocol.
 	MaxFlows int `yaml:"max_flows"`
 	// IdleLifetime is how long a conversation at rest is remembered for its orientation, where the next packet
 	// alone would not give the same.
 	IdleLifetime time.Duration `yaml:"idle_lifetime"`
+	// AttemptTimeout is how long a connection attempt may go unanswered before it counts as such.
+	AttemptTimeout time.Duration `yaml:"attempt_timeout"`
+	// ServicePorts are ports where services listen here, beside those below 1024 and the common ones: of two ports
+	// one of which is a service's, that end is the responder where no handshake says otherwise.
+	ServicePorts []uint16 `yaml:"service_ports"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute}
+	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute, AttemptTimeout: 15 * time.Second,
+		ServicePorts: []uint16{}}
 }
 
 // Validate says what is wrong with the configuration.
@@ -51,22 +58,32 @@ func (c Config) Validate() error {
 	if c.IdleLifetime < 0 {
 		return fmt.Errorf("idle_lifetime is %v: it must not be negative", c.IdleLifetime)
 	}
+	if c.AttemptTimeout < time.Second || c.AttemptTimeout > maxAttemptTimeout {
+		return fmt.Errorf("attempt_timeout is %v: it must be between 1s and %v", c.AttemptTimeout, maxAttemptTimeout)
+	}
 	return nil
 }
 
 // maxFlows keeps the numbers of conversations apart from those of folded rows (foldedID).
 const maxFlows = 1 << 30
 
+// maxAttemptTimeout keeps open attempts from piling up without end.
+const maxAttemptTimeout = 10 * time.Minute
+
 // Table is a live flow table. Its zero value is of no use: see New.
 type Table struct {
-	cfg    Config
-	index  index
-	slab   slab
-	pass   uint32 // number of the latest pass: an entry with another number is still to be visited by it
-	taking *Pass  // the pass under way, nil if none is
-	latest int64  // latest time given to Add, Unix nanoseconds
-	hand   uint32 // where the search for a conversation to forget goes on
-	folded folded
+	cfg      Config
+	index    index
+	slab     slab
+	attempts attempts
+	services servicePorts
+	pass     uint8  // number of the latest pass: an entry with another number is still to be visited by it
+	untimed  bool   // times given to Add are not the packets' own
+	taking   *Pass  // the pass under way, nil if none is
+	latest   int64  // latest time given to Add or Expire, Unix nanoseconds
+	hand     uint32 // where the search for a conversation to forget goes on
+	booked   uint64 // outcomes since New
+	folded   folded
 }
 
 // New makes an empty table. The configuration must be valid.
@@ -74,30 +91,38 @@ func New(cfg Config) *Table {
 	if err := cfg.Validate(); err != nil {
 		panic("table: " + err.Error())
 	}
-	t := &Table{cfg: cfg}
+	t := &Table{cfg: cfg, services: newServicePorts(cfg.ServicePorts)}
 	t.index.init()
 	return t
 }
 
-// Add counts a packet of the given frame length in bytes, at now (Unix nanoseconds). It keeps nothing of p.
+// Add counts a packet of the given frame length in bytes, at now (Unix nanoseconds, on a clock that is not set if
+// possible). It keeps nothing of p.
 func (t *Table) Add(p *packet.Packet, length uint32, sent bool, now int64) {
 	t.latest = max(t.latest, now)
+	if p.Quoted {
+		t.refuse(p)
+	}
 	var k key
 	swapped := keyOf(&k, p)
 	h := t.index.hash(&k)
 	id, e := t.index.find(h, &k, &t.slab)
 	if e == nil {
-		if e = t.insert(h, &k, p, swapped); e == nil {
+		if id, e = t.insert(h, &k, p, swapped); e == nil {
 			t.folded.add(p, length, sent)
 			return
 		}
-	} else {
-		if e.pass != t.pass {
-			t.taking.visit(id, e)
+		if begins(p, e, swapped) {
+			t.open(id, e, now)
 		}
+	} else {
+		t.touch(id, e)
 		if p.TCPFlags&packet.SYN != 0 {
 			e.handshake(p.TCPFlags, swapped, now)
 		}
+	}
+	if e.attempt != 0 || p.TCPFlags&packet.SYN != 0 {
+		t.follow(id, e, p, swapped, now)
 	}
 	e.lastSeen = now
 	e.changed = true
@@ -110,6 +135,13 @@ func (t *Table) Add(p *packet.Packet, length uint32, sent bool, now int64) {
 	}
 }
 
+// touch comes before a known entry changes: a pass under way takes it as it was.
+func (t *Table) touch(id uint32, e *entry) {
+	if e.pass != t.pass {
+		t.taking.visit(id, e)
+	}
+}
+
 func saturate(a, b uint64) uint64 {
 	if sum := a + b; sum >= a {
 		return sum
@@ -118,21 +150,21 @@ func saturate(a, b uint64) uint64 {
 }
 
 // insert makes an entry for a conversation that is not known, nil where there is no room for it.
-func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) *entry {
+func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) (uint32, *entry) {
 	if t.slab.live >= t.cfg.MaxFlows && !t.forgetOne() {
-		return nil
+		return 0, nil
 	}
 	id, e := t.slab.take()
 	t.index.insert(h, id)
 	*e = entry{key: *k, pass: t.pass}
-	e.reversed, e.evidence = orient(p, k, swapped)
-	return e
+	e.reversed, e.evidence = t.services.orient(p, k, swapped)
+	return id, e
 }
 
 // forgetTries bounds the search for a conversation at rest: during a flood every packet pays for it.
 const forgetTries = 8
 
-// forgetOne makes room by forgetting a conversation without packets in this interval.
+// forgetOne makes room by forgetting a conversation at rest.
 func (t *Table) forgetOne() bool {
 	for range forgetTries {
 		if t.hand++; t.hand >= t.slab.used {
@@ -142,10 +174,8 @@ func (t *Table) forgetOne() bool {
 		if e.free() {
 			continue
 		}
-		if e.pass != t.pass {
-			t.taking.visit(t.hand, e)
-		}
-		if !e.counted() {
+		t.touch(t.hand, e)
+		if e.resting() {
 			t.forget(t.hand, e)
 			return true
 		}
@@ -166,7 +196,7 @@ func (t *Table) Flows() int { return t.slab.live }
 func (t *Table) Folded() uint64 { return t.folded.packets }
 
 // Rotate ends the interval: it appends its rows to dst, ordered by flow.Key.Compare, each key once, none without
-// packets, and starts counting anew. Conversations keep their orientation. It is a whole Drain pass at once.
+// packets or outcomes of attempts, and starts counting anew. Conversations keep their orientation. It is a whole Drain pass at once.
 func (t *Table) Rotate(dst []flow.Record) []flow.Record { return t.whole(Drain).Rows(dst) }
 
 // Snapshot appends the rows of the interval so far, as Rotate does, and changes nothing.

@@ -3,6 +3,7 @@ package table
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,7 +18,8 @@ func TestCounters(t *testing.T) {
 	table.Add(p, 50, true, 2)
 	table.Add(reverse(p, 0), 300, false, 3)
 	want := []flow.Record{{Key: key4("192.0.2.1", "192.0.2.2", 53, flow.UDP),
-		Counters: flow.Counters{BytesSent: 150, PacketsSent: 2, BytesReceived: 300, PacketsReceived: 1}}}
+		Counters: flow.Counters{BytesSent: 150, PacketsSent: 2, BytesReceived: 300, PacketsReceived: 1,
+			Attempts: 1, Accepts: 1}}}
 	if diff := cmp.Diff(want, table.Snapshot(nil)); diff != "" {
 		t.Error("snapshot:", diff)
 	}
@@ -76,8 +78,13 @@ func TestFolding(t *testing.T) {
 	if got := table.Folded(); got != 6 {
 		t.Errorf("folded %d packets, want 6", got)
 	}
-	table.Add(pkt(t, flow.UDP, "192.0.2.7:40000", "192.0.2.2:53", 0), 100, true, 3)
-	table.Add(pkt(t, flow.UDP, "192.0.2.8:40000", "192.0.2.2:53", 0), 100, true, 3)
+	later := int64(time.Minute)
+	table.Expire(later, math.MaxInt) // open attempts are kept, too
+	if rows := table.Rotate(nil); len(rows) != 2 || sum(rows) != (flow.Counters{Attempts: 2}) {
+		t.Errorf("unanswered attempts: %v", rows)
+	}
+	table.Add(pkt(t, flow.UDP, "192.0.2.7:40000", "192.0.2.2:53", 0), 100, true, later)
+	table.Add(pkt(t, flow.UDP, "192.0.2.8:40000", "192.0.2.2:53", 0), 100, true, later)
 	rows := table.Rotate(nil)
 	if len(rows) != 2 || rows[0].Key.Source == (flow.Address{}) || table.Flows() != 2 || table.Folded() != 6 {
 		t.Errorf("conversations at rest kept new ones out: %v, %d flows, %d folded", rows, table.Flows(), table.Folded())
@@ -88,7 +95,15 @@ func TestConfig(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Error(err)
 	}
-	for _, c := range []Config{{}, {MaxFlows: -1}, {MaxFlows: maxFlows + 1}, {MaxFlows: 1, IdleLifetime: -1}} {
+	for _, change := range []func(*Config){
+		func(c *Config) { c.MaxFlows = -1 },
+		func(c *Config) { c.MaxFlows = maxFlows + 1 },
+		func(c *Config) { c.IdleLifetime = -1 },
+		func(c *Config) { c.AttemptTimeout = 0 },
+		func(c *Config) { c.AttemptTimeout = maxAttemptTimeout + 1 },
+	} {
+		c := DefaultConfig()
+		change(&c)
 		if c.Validate() == nil {
 			t.Errorf("%+v is taken for valid", c)
 		}

@@ -1,0 +1,64 @@
+package table
+
+// attempt is a connection attempt that is not closed: its outcome is not known yet, or it was accepted and the
+// initiator's ACK that ends the round trip is still to come.
+type attempt struct {
+	since         int64  // when it began, Unix nanoseconds
+	conversation  uint32 // number of its entry
+	before, after uint32 // its neighbours in the order of beginning, numbers plus 1; in a free one after is the next free one
+}
+
+// attempts holds the open attempts, in the order in which they began: all have the same time to be answered, so
+// the one that expires next is always the oldest. An entry has at most one, so there are never more than entries.
+type attempts struct {
+	chunks         []*[chunkSize]attempt
+	used           uint32 // ever taken
+	free           uint32 // first free one plus 1, 0 for none
+	oldest, newest uint32 // numbers plus 1, 0 for none
+	length         int
+}
+
+// at returns an attempt by its number plus 1.
+func (a *attempts) at(number uint32) *attempt {
+	return &a.chunks[(number-1)>>chunkBits][(number-1)%chunkSize]
+}
+
+// add appends an attempt and returns its number plus 1.
+func (a *attempts) add(conversation uint32, since int64) uint32 {
+	number := a.free
+	if number == 0 {
+		if int(a.used>>chunkBits) == len(a.chunks) {
+			a.chunks = append(a.chunks, new([chunkSize]attempt))
+		}
+		a.used++
+		number = a.used
+	} else {
+		a.free = a.at(number).after
+	}
+	*a.at(number) = attempt{since: since, conversation: conversation, before: a.newest}
+	if a.newest != 0 {
+		a.at(a.newest).after = number
+	} else {
+		a.oldest = number
+	}
+	a.newest = number
+	a.length++
+	return number
+}
+
+func (a *attempts) remove(number uint32) {
+	it := a.at(number)
+	if it.before != 0 {
+		a.at(it.before).after = it.after
+	} else {
+		a.oldest = it.after
+	}
+	if it.after != 0 {
+		a.at(it.after).before = it.before
+	} else {
+		a.newest = it.before
+	}
+	*it = attempt{after: a.free}
+	a.free = number
+	a.length--
+}
