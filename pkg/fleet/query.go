@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/weirflow/weir/pkg/client"
@@ -257,7 +260,7 @@ func (r *run) status(result *wire.Result) wire.Status {
 	case result.Summary.DataAvailable:
 		status.Code, status.Message = wire.CodeEmpty, "nothing matches the query"
 	default:
-		status.Code, status.Message = wire.CodeMissingData, "no host has data of these interfaces in this time"
+		status.Code, status.Message = wire.CodeMissingData, "no host has data of these interfaces in this time"+spans(result.HostsStatuses)
 	}
 	status.State = stateOf(status.Code)
 	if failed > 0 {
@@ -267,4 +270,20 @@ func (r *run) status(result *wire.Result) wire.Status {
 		status.State, status.Message = wire.StatePartial, "not all hosts answered in full"
 	}
 	return status
+}
+
+// maxSpans bounds how many hosts say what they have instead.
+const maxSpans = 3
+
+// spans repeats what hosts without data in the range say of the data they have.
+func spans(statuses map[string]wire.Status) string {
+	var text strings.Builder
+	said := 0
+	for _, name := range slices.Sorted(maps.Keys(statuses)) {
+		if s := statuses[name]; s.Code == wire.CodeMissingData && s.Message != "" && said < maxSpans {
+			fmt.Fprintf(&text, "; %s: %s", name, s.Message)
+			said++
+		}
+	}
+	return text.String()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,22 @@ func TestOverallStatus(t *testing.T) {
 			t.Errorf("%d stores: %+v, want %s, %s", len(test.stores), result.Status, test.code, test.state)
 		}
 	}
+	t.Run("interfaces without data in the range are no data", func(t *testing.T) {
+		q, err := (&wire.Request{Query: "sip", Ifaces: "any"}).Prepare(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outside := &wire.Result{Status: wire.Status{Code: wire.CodeMissingData, State: wire.StateOutsideCoverage, Message: "eth0 has data since yesterday"},
+			HostsStatuses: map[string]wire.Status{"x": {Code: wire.CodeOK}}, Hostname: "x", Summary: wire.Summary{Interfaces: []string{"eth0"}}}
+		f, err := New([]Host{{"a", fixed{outside}}, {"b", fixed{outside}}}, DefaultConfig(), Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := f.Query(t.Context(), q, nil)
+		if err != nil || result.Status.Code != wire.CodeMissingData || !strings.Contains(result.Status.Message, "a: eth0 has data since yesterday") {
+			t.Errorf("%+v, %v", result.Status, err)
+		}
+	})
 	_, result := ask(t, newFleet(t, DefaultConfig(), &store{name: "a", rows: rows}), wire.Request{Query: "sip", Ifaces: "any", Merge: true, Condition: "packets > 100000"})
 	if result.Status.Code != wire.CodeEmpty {
 		t.Errorf("nothing matches: %+v", result.Status)
@@ -207,3 +224,13 @@ func TestProgress(t *testing.T) {
 		}
 	})
 }
+
+// fixed is a host that always gives the same answer.
+type fixed struct{ result *wire.Result }
+
+func (a fixed) Query(context.Context, *wire.Request) (*wire.Result, error) {
+	r := *a.result
+	return &r, nil
+}
+
+func (fixed) Catalog(context.Context) (*wire.Catalog, error) { return &wire.Catalog{}, nil }

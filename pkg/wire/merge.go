@@ -61,7 +61,7 @@ func (m *Merger) Add(r *Result) {
 	for _, name := range s.Interfaces {
 		m.ifaces[name] = true
 	}
-	m.addSpan(s)
+	m.addSpan(r)
 	m.addCost(s)
 	for _, c := range s.Coverage {
 		end := m.query.BinEnd(c.Timestamp.Unix())
@@ -105,8 +105,9 @@ func (m *Merger) key(row *Row) groupKey {
 	return key
 }
 
-func (m *Merger) addSpan(s *Summary) {
-	if !s.DataAvailable && len(s.Interfaces) == 0 {
+func (m *Merger) addSpan(r *Result) {
+	s := &r.Summary
+	if !s.DataAvailable && (len(s.Interfaces) == 0 || r.Status.Code == CodeMissingData) {
 		return // the span of an answer without data is only the question's
 	}
 	into := &m.result.Summary
