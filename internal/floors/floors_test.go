@@ -27,10 +27,11 @@ var floors = map[string]int{
 
 	"probe/vfs":    0,
 	"probe/packet": 1, "probe/column": 1,
-	"probe/capture": 2, "probe/table": 2, "probe/store": 2, "probe/godb": 2, "probe/checkpoint": 2,
-	"probe/query": 3, "probe/meter": 3, "probe/recorder": 3,
-	"probe/agent":  4,
-	"probe/config": 5,
+	"probe/capture": 2, "probe/table": 2, "probe/segment": 2, "probe/godb": 2, "probe/checkpoint": 2,
+	"probe/store": 3, "probe/recorder": 4,
+	"probe/query": 4, "probe/meter": 4,
+	"probe/agent":  5,
+	"probe/config": 6,
 }
 
 // crossing lists what probe/ may take from floors of pkg/ that are numbered higher than its own: the agent hands

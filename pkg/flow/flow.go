@@ -65,6 +65,12 @@ func (k Key) SourceAddr() netip.Addr { return k.Source.Netip(k.Family) }
 // DestinationAddr returns the responder's address.
 func (k Key) DestinationAddr() netip.Addr { return k.Destination.Netip(k.Family) }
 
+// Folded says that the key is that of a folded row: packets whose conversations had no room in a full flow table,
+// summed by family and protocol, without addresses. Such a row matches no term on an address.
+func (k Key) Folded() bool {
+	return k.Source == Address{} && k.Destination == Address{} && k.DestinationPort == 0
+}
+
 // Compare orders keys: IPv4 before IPv6, then source, destination, port and protocol.
 func (k Key) Compare(o Key) int {
 	if c := cmp.Compare(k.Family, o.Family); c != 0 {

@@ -44,7 +44,7 @@ func sample() *Result {
 		Rows: []Row{
 			{
 				Labels:     Labels{Timestamp: start.Add(5 * time.Minute), Iface: "eth0", Host: "fra1", HostID: "9a1f"},
-				Attributes: Attributes{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"), 443, 6, "accepted"},
+				Attributes: Attributes{Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("2001:db8::1"), DestinationPort: 443, Protocol: 6, Verdict: "accepted"},
 				Counters:   Counters{math.MaxUint64, 1, 2, 3, 4, 5, 6, 7, 8},
 			},
 			{Labels: Labels{Iface: `<eth"0">` + "\x1b\n\u2028é\xff"}},

@@ -35,7 +35,9 @@ const EndOfTime = 253402300799
 // Column is one attribute or label that a query groups by.
 type Column struct {
 	Field flow.Field
-	Name  string // as it stands in the answer; the field's name
+	Name  string // as it stands in the answer: the field's name, and with Prefix "/" and its bits
+	// Prefix groups addresses by so many leading bits, at most all of the family's; 0: whole addresses.
+	Prefix uint8
 }
 
 // Query is a request that was checked and completed by Prepare. It is read-only: engines, fleets and clients share
@@ -58,6 +60,10 @@ type Query struct {
 	Limit               int64
 	Live, Merge, Series bool
 	Other               bool
+	// CompareFirst and CompareLast bound the earlier span that rows are compared with; both 0: none.
+	CompareFirst, CompareLast int64
+	// Explain asks for what the engine read and skipped, beside the answer.
+	Explain bool
 	// KeepAlive is the longest silence on a stream; 0: the server's choice.
 	KeepAlive time.Duration
 	// Request is what was asked, with names in the condition replaced by addresses; it can be sent on as it is.

@@ -73,6 +73,39 @@ type Summary struct {
 	// Coverage says how much of each time bin is covered by intervals, whether or not a row matched; a bin without
 	// data is absent. A rate divides by it, and an absent bin is a gap (extension, with Request.Series).
 	Coverage []BinCoverage `json:"coverage,omitempty"`
+	// Folded is what the intervals of the answer hold without addresses, because a flow table was full: an answer
+	// about addresses may have missed so much (extension).
+	Folded *Folded `json:"folded,omitempty"`
+	// Explain says how the answer was found (extension, with Request.Explain).
+	Explain *Explain `json:"explain,omitempty"`
+}
+
+// Folded is the traffic of folded rows, whether or not the condition could match them.
+type Folded struct {
+	Packets   uint64 `json:"packets"`
+	Bytes     uint64 `json:"bytes"`
+	Intervals uint64 `json:"intervals"` // that hold such rows
+}
+
+// Explain is how an engine found its answer: one step for each part of the store that it looked at.
+type Explain struct {
+	Steps     []ExplainStep `json:"steps"`
+	Omitted   int           `json:"omitted,omitempty"` // steps beyond those listed
+	BytesRead uint64        `json:"bytes_read"`
+}
+
+// ExplainStep is what was done with one segment, log or live table.
+type ExplainStep struct {
+	Source string `json:"source"` // "eth0/2026-11-21.wseg", or "eth0 live"
+	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sums" (from day sums of
+	// tuples), "rows" (row by row), or "skipped".
+	Method        string `json:"method"`
+	Reason        string `json:"reason,omitempty"` // why this method, or why skipped
+	Chunks        int    `json:"chunks,omitempty"` // of the source
+	ChunksRead    int    `json:"chunks_read,omitempty"`
+	Rows          int64  `json:"rows,omitempty"` // looked at
+	BytesRead     uint64 `json:"bytes_read"`
+	DurationNanos int64  `json:"duration_ns"`
 }
 
 // BinCoverage is the covered part of one time bin; across interfaces and hosts, the largest.
@@ -138,6 +171,8 @@ type Row struct {
 	Labels     Labels     `json:"labels"`
 	Attributes Attributes `json:"attributes"`
 	Counters   Counters   `json:"counters"`
+	// Before is what the same group counted in the earlier span (extension, with Request.Compare).
+	Before *Counters `json:"before,omitempty"`
 }
 
 // Labels say where and when a row was counted. Empty members are not written.
@@ -156,6 +191,11 @@ type Attributes struct {
 	DestinationPort uint16        `json:"dport,omitempty"`
 	Protocol        flow.Protocol `json:"proto,omitempty"`
 	Verdict         string        `json:"verdict,omitempty"` // extension
+	// SourceBits and DestinationBits are above 0 where the query groups by sip/N and dip/N: then Source and
+	// Destination are the first addresses of networks of so many bits (at most all of the family's), and stand under
+	// the names sip/N and dip/N on the wire (extension).
+	SourceBits      uint8 `json:"-"`
+	DestinationBits uint8 `json:"-"`
 }
 
 // Counters of a row. Zero members are not written.
