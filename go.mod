@@ -3,6 +3,7 @@ module github.com/weirflow/weir
 go 1.26.5
 
 require (
+	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/fako1024/gotools/link v0.0.0-20250828105752-6dffddfeea78
 	github.com/fako1024/slimcap v1.0.9
 	github.com/gaissmai/bart v0.30.0
@@ -27,7 +28,6 @@ require (
 )
 
 require (
-	github.com/apache/arrow-go/v18 v18.8.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
