@@ -19,7 +19,7 @@ import (
 const (
 	DefaultLimit    = 1000
 	DefaultSpan     = 30 * 24 * time.Hour
-	defaultLookup   = time.Second // forward lookups of names in a condition
+	defaultLookup   = time.Second // of names, before and after a query
 	maxLookup       = 30 * time.Second
 	maxQueryText    = 4 << 10 // bytes of a list of attributes
 	autoBins        = 288     // time_resolution "auto": at most that many bins
@@ -225,7 +225,8 @@ func (c *checker) numbers(q *Query) {
 func (c *checker) condition(ctx context.Context, q *Query, lookup Lookup) {
 	condition, err := filter.Parse(c.request.Condition)
 	if err == nil && len(condition.Names()) > 0 {
-		if condition, err = c.resolve(ctx, condition, lookup); err == nil {
+		q.Lookups = make(map[string][]netip.Addr)
+		if condition, err = c.resolve(ctx, condition, lookup, q.Lookups); err == nil {
 			q.Request.Condition = condition.String()
 		}
 	}
@@ -240,15 +241,13 @@ func (c *checker) condition(ctx context.Context, q *Query, lookup Lookup) {
 	q.Condition, q.Matcher = condition, matcher
 }
 
-func (c *checker) resolve(ctx context.Context, condition *filter.Condition, lookup Lookup) (*filter.Condition, error) {
+// resolve notes what it finds in found.
+func (c *checker) resolve(ctx context.Context, condition *filter.Condition, lookup Lookup, found map[string][]netip.Addr) (*filter.Condition, error) {
 	names := condition.Names()
 	if lookup == nil {
 		return nil, fmt.Errorf("host names have to be replaced by addresses first: %s", strings.Join(names, ", "))
 	}
-	timeout := defaultLookup
-	if dns := c.request.DNSResolution; dns != nil && dns.Timeout > 0 {
-		timeout = min(dns.Timeout, maxLookup)
-	}
+	timeout := c.request.LookupTime()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return condition.Resolve(func(name string) ([]netip.Addr, error) {
@@ -258,6 +257,9 @@ func (c *checker) resolve(ctx context.Context, condition *filter.Condition, look
 		}
 		if err == nil && len(addresses) == 0 {
 			err = errors.New("no address")
+		}
+		if err == nil {
+			found[name] = addresses
 		}
 		return slices.Clone(addresses), err // the condition names what was looked up, and where it stands
 	})
