@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/weirflow/weir/internal/dnsstub"
 )
 
 // clock is a clock that tests set.
@@ -32,14 +34,14 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func newResolver(t *testing.T, s *stub, change func(*Config)) (*Resolver, *clock) {
+func newResolver(t *testing.T, s *dnsstub.Server, change func(*Config)) (*Resolver, *clock) {
 	t.Helper()
 	cfg := DefaultConfig()
 	if change != nil {
 		change(&cfg)
 	}
 	c := &clock{now: time.Unix(1795238520, 0)}
-	r, err := New(cfg, Deps{Dial: s.dial, Now: c.read})
+	r, err := New(cfg, Deps{Dial: s.Dial, Now: c.read})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,14 +50,16 @@ func newResolver(t *testing.T, s *stub, change func(*Config)) (*Resolver, *clock
 
 func address(text string) netip.Addr { return netip.MustParseAddr(text) }
 
-func reverse(last int) string { return fmt.Sprintf("%d.2.0.192.in-addr.arpa.", last) }
+func reverse(last int) string {
+	return dnsstub.Reverse(netip.AddrFrom4([4]byte{192, 0, 2, byte(last)}))
+}
 
 func TestNames(t *testing.T) {
-	s := newStub(t)
-	s.set(reverse(1), 300, ptr("web.example."))
-	s.set(reverse(2), 300, ptr("zulu.example."), ptr("alpha.example."))
-	s.set(reverse(4), 300, ptr("\x1b[31mred.example."), ptr("<script>.example."), ptr("=cmd.example."), ptr("a\nb.example."))
-	s.set("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", 300, ptr("six.example."))
+	s := dnsstub.Start(t)
+	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
+	s.Set(reverse(2), 300, dnsstub.PTR("zulu.example."), dnsstub.PTR("alpha.example."))
+	s.Set(reverse(4), 300, dnsstub.PTR("\x1b[31mred.example."), dnsstub.PTR("<script>.example."), dnsstub.PTR("=cmd.example."), dnsstub.PTR("a\nb.example."))
+	s.Set(dnsstub.Reverse(address("2001:db8::1")), 300, dnsstub.PTR("six.example."))
 	r, _ := newResolver(t, s, nil)
 	names, late := r.Names(t.Context(), []netip.Addr{
 		address("192.0.2.1"), address("192.0.2.2"), address("192.0.2.3"), address("192.0.2.4"), address("2001:db8::1"),
@@ -71,9 +75,8 @@ func TestNames(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	s := newStub(t)
-	s.set("www.example.", 300, &dnsmessage.AResource{A: [4]byte{192, 0, 2, 9}}, &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}},
-		&dnsmessage.AAAAResource{AAAA: address("2001:db8::1").As16()})
+	s := dnsstub.Start(t)
+	s.Set("www.example.", 300, dnsstub.A(address("192.0.2.9")), dnsstub.A(address("192.0.2.1")), dnsstub.A(address("2001:db8::1")))
 	r, _ := newResolver(t, s, nil)
 	for _, name := range []string{"www.example", "WWW.example"} {
 		got, err := r.Addresses(t.Context(), name)
@@ -81,23 +84,23 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %s", name, got, err, want)
 		}
 	}
-	asked := s.asked.Load()
+	asked := s.Asked()
 	for range 2 {
 		if got, err := r.Addresses(t.Context(), "none.example"); err == nil || !strings.Contains(err.Error(), "no such host") {
 			t.Errorf("none.example: %v, %v", got, err)
 		}
 	}
-	if more := s.asked.Load() - asked; more == 0 || more > 4 { // A and AAAA, in each search domain
+	if more := s.Asked() - asked; more == 0 || more > 4 { // A and AAAA, in each search domain
 		t.Errorf("%d questions about a name that is not there", more)
 	}
 }
 
 // TestLifetimes asks again after a while: within what the DNS says the cache answers, bounded from both sides.
 func TestLifetimes(t *testing.T) {
-	s := newStub(t)
-	s.set(reverse(1), 300, ptr("minutes.example."))
-	s.set(reverse(2), 0, ptr("never.example."))
-	s.set(reverse(3), 1<<20, ptr("days.example."))
+	s := dnsstub.Start(t)
+	s.Set(reverse(1), 300, dnsstub.PTR("minutes.example."))
+	s.Set(reverse(2), 0, dnsstub.PTR("never.example."))
+	s.Set(reverse(3), 1<<20, dnsstub.PTR("days.example."))
 	for _, test := range []struct {
 		last       int
 		remembered time.Duration // and no longer
@@ -106,16 +109,14 @@ func TestLifetimes(t *testing.T) {
 		{1, 300 * time.Second, false}, {1, 300 * time.Second, true}, {2, 10 * time.Second, false},
 		{3, time.Hour, false}, {77, 60 * time.Second, false}, {77, 60 * time.Second, true},
 	} {
-		s.mu.Lock()
-		s.cut = test.tcp
-		s.mu.Unlock()
+		s.Truncate(test.tcp)
 		r, c := newResolver(t, s, nil)
 		look := func() int64 {
-			before := s.asked.Load()
+			before := s.Asked()
 			if _, err := r.Name(t.Context(), address(fmt.Sprintf("192.0.2.%d", test.last))); err != nil {
 				t.Error(err)
 			}
-			return s.asked.Load() - before
+			return s.Asked() - before
 		}
 		first := look()
 		c.advance(test.remembered - time.Second)
@@ -128,22 +129,18 @@ func TestLifetimes(t *testing.T) {
 }
 
 func TestFailureIsRemembered(t *testing.T) {
-	s := newStub(t)
-	s.mu.Lock()
-	s.code = dnsmessage.RCodeServerFailure
-	s.mu.Unlock()
+	s := dnsstub.Start(t)
+	s.Fail(dnsmessage.RCodeServerFailure)
 	r, c := newResolver(t, s, nil)
 	for range 2 {
 		if names, late := r.Names(t.Context(), []netip.Addr{address("192.0.2.1")}); len(names) != 0 || late != 1 {
 			t.Errorf("%v, %d late", names, late)
 		}
 	}
-	asked := s.asked.Load()
-	s.mu.Lock()
-	s.code = dnsmessage.RCodeSuccess
-	s.mu.Unlock()
-	s.set(reverse(1), 300, ptr("web.example."))
-	if r.Name(t.Context(), address("192.0.2.1")); s.asked.Load() != asked {
+	asked := s.Asked()
+	s.Fail(dnsmessage.RCodeSuccess)
+	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
+	if r.Name(t.Context(), address("192.0.2.1")); s.Asked() != asked {
 		t.Error("asked again at once after a failure")
 	}
 	c.advance(6 * time.Second)
@@ -154,9 +151,9 @@ func TestFailureIsRemembered(t *testing.T) {
 
 // TestOnce lets many ask for the same address at once, and others for many.
 func TestOnce(t *testing.T) {
-	s := newStub(t)
-	s.hold = make(chan struct{})
-	s.set(reverse(1), 300, ptr("web.example."))
+	s := dnsstub.Start(t)
+	release := s.Hold()
+	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
 	r, _ := newResolver(t, s, func(c *Config) { c.Concurrency = 3 })
 	var group sync.WaitGroup
 	for range 50 {
@@ -175,21 +172,21 @@ func TestOnce(t *testing.T) {
 			t.Errorf("%d late", late)
 		}
 	})
-	close(s.hold)
+	release()
 	group.Wait()
-	if asked := s.asked.Load(); asked != 41 {
+	if asked := s.Asked(); asked != 41 {
 		t.Errorf("%d questions, want 1 and 40", asked)
 	}
-	if most := s.most.Load(); most > 3 {
+	if most := s.MostAtOnce(); most > 3 {
 		t.Errorf("%d lookups at once, want at most 3", most)
 	}
 }
 
 // TestCallerLeaves finds the answer of a lookup later that its caller did not wait for.
 func TestCallerLeaves(t *testing.T) {
-	s := newStub(t)
-	s.hold = make(chan struct{})
-	s.set(reverse(1), 300, ptr("web.example."))
+	s := dnsstub.Start(t)
+	release := s.Hold()
+	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
 	r, _ := newResolver(t, s, func(c *Config) { c.Concurrency = 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
@@ -197,11 +194,11 @@ func TestCallerLeaves(t *testing.T) {
 	if len(names) != 0 || late != 3 {
 		t.Errorf("%v, %d late", names, late)
 	}
-	close(s.hold)
+	release()
 	if name, err := r.Name(t.Context(), address("192.0.2.1")); name != "web.example" || err != nil {
 		t.Errorf("%q, %v", name, err)
 	}
-	if asked := s.asked.Load(); asked != 1 {
+	if asked := s.Asked(); asked != 1 {
 		t.Errorf("%d questions, want 1: those that had no turn ask nobody", asked)
 	}
 	gone, stop := context.WithCancel(t.Context())
@@ -248,7 +245,7 @@ func TestConfig(t *testing.T) {
 // FuzzLifetime reads foreign bytes as answers.
 func FuzzLifetime(f *testing.F) {
 	m := dnsmessage.Message{Header: dnsmessage.Header{Response: true}, Answers: []dnsmessage.Resource{
-		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("a."), Class: dnsmessage.ClassINET, TTL: 1 << 31}, Body: ptr("b.")},
+		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("a."), Class: dnsmessage.ClassINET, TTL: 1 << 31}, Body: dnsstub.PTR("b.")},
 	}}
 	packed, err := m.Pack()
 	if err != nil {

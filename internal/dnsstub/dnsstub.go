@@ -1,10 +1,14 @@
-package resolve
+// Package dnsstub is a DNS server on loopback for tests.
+package dnsstub
 
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,8 +17,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// stub is a DNS server on loopback, over UDP and TCP.
-type stub struct {
+// Server answers over UDP and TCP.
+type Server struct {
 	packets net.PacketConn
 	streams net.Listener
 	asked   atomic.Int64
@@ -29,9 +33,10 @@ type stub struct {
 	cut     bool // answers over UDP are truncated
 }
 
-func newStub(t *testing.T) *stub {
+// Start runs a server until the test ends.
+func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &stub{answers: make(map[string][]dnsmessage.Resource), soaTTL: 60}
+	s := &Server{answers: make(map[string][]dnsmessage.Resource), soaTTL: 60}
 	var err error
 	if s.packets, err = net.ListenPacket("udp4", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -45,12 +50,12 @@ func newStub(t *testing.T) *stub {
 	return s
 }
 
-// dial leads all questions to the stub.
-func (s *stub) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+// Dial leads all questions to the server.
+func (s *Server) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, s.packets.LocalAddr().String())
 }
 
-func (s *stub) servePackets() {
+func (s *Server) servePackets() {
 	b := make([]byte, 4096)
 	for {
 		n, from, err := s.packets.ReadFrom(b)
@@ -66,7 +71,7 @@ func (s *stub) servePackets() {
 	}
 }
 
-func (s *stub) serveStreams() {
+func (s *Server) serveStreams() {
 	for {
 		conn, err := s.streams.Accept()
 		if err != nil {
@@ -91,7 +96,7 @@ func (s *stub) serveStreams() {
 	}
 }
 
-func (s *stub) answer(question []byte, datagram bool) []byte {
+func (s *Server) answer(question []byte, datagram bool) []byte {
 	s.asked.Add(1)
 	running := s.now.Add(1)
 	defer s.now.Add(-1)
@@ -150,7 +155,8 @@ func typeOf(body dnsmessage.ResourceBody) dnsmessage.Type {
 	return dnsmessage.TypePTR
 }
 
-func (s *stub) set(name string, ttl uint32, bodies ...dnsmessage.ResourceBody) {
+// Set makes the server know a name, which ends with a dot, in place of what it knew; also with no records at all.
+func (s *Server) Set(name string, ttl uint32, bodies ...dnsmessage.ResourceBody) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers[name] = nil
@@ -159,6 +165,65 @@ func (s *stub) set(name string, ttl uint32, bodies ...dnsmessage.ResourceBody) {
 	}
 }
 
-func ptr(name string) dnsmessage.ResourceBody {
+// PTR is the name of an address, which ends with a dot.
+func PTR(name string) dnsmessage.ResourceBody {
 	return &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(name)}
+}
+
+// A is an address of a name.
+func A(a netip.Addr) dnsmessage.ResourceBody {
+	if a.Is4() {
+		return &dnsmessage.AResource{A: a.As4()}
+	}
+	return &dnsmessage.AAAAResource{AAAA: a.As16()}
+}
+
+// Reverse is the name that the PTR records of an address stand under.
+func Reverse(a netip.Addr) string {
+	var b strings.Builder
+	bytes := a.AsSlice()
+	slices.Reverse(bytes)
+	for _, c := range bytes {
+		if a.Is4() {
+			fmt.Fprintf(&b, "%d.", c)
+		} else {
+			fmt.Fprintf(&b, "%x.%x.", c&15, c>>4)
+		}
+	}
+	if a.Is4() {
+		return b.String() + "in-addr.arpa."
+	}
+	return b.String() + "ip6.arpa."
+}
+
+// Address is where the server listens.
+func (s *Server) Address() string { return s.packets.LocalAddr().String() }
+
+// Asked counts the questions until now.
+func (s *Server) Asked() int64 { return s.asked.Load() }
+
+// MostAtOnce is the largest number of questions that waited for their answers together.
+func (s *Server) MostAtOnce() int64 { return s.most.Load() }
+
+// Hold makes answers wait until release is called.
+func (s *Server) Hold() (release func()) {
+	held := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = held
+	return func() { close(held) }
+}
+
+// Fail makes all answers have the code, until it is RCodeSuccess again.
+func (s *Server) Fail(code dnsmessage.RCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.code = code
+}
+
+// Truncate makes answers over UDP too long for it.
+func (s *Server) Truncate(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = on
 }
