@@ -79,6 +79,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(contex
 	defer cancel()
 	out := open(ctx, q)
 	result, err := s.ask(ctx, q, out.progress())
+	if err == nil {
+		result = s.named(ctx, q, result)
+	}
 	if r.Context().Err() != nil && err != nil {
 		err = context.Canceled
 	}
