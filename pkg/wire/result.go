@@ -78,6 +78,9 @@ type Summary struct {
 	Folded *Folded `json:"folded,omitempty"`
 	// Explain says how the answer was found (extension, with Request.Explain).
 	Explain *Explain `json:"explain,omitempty"`
+	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
+	// of the asker's traceparent if it sent one (extension).
+	TraceID string `json:"trace_id,omitempty"`
 }
 
 // Folded is the traffic of folded rows, whether or not the condition could match them.
