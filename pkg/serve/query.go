@@ -137,17 +137,26 @@ func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Res
 		limited.Limit = most
 		q = &limited
 	}
+	if inner := progress; inner != nil {
+		progress = func(partial *wire.Result) { inner(identified(ctx, partial)) }
+	}
 	result, err := s.deps.Querier.Query(ctx, q, progress)
 	if err != nil {
 		return nil, err
 	}
+	answer := identified(ctx, result)
 	if most > 0 && asked > most && result.Summary.Hits.Total > result.Summary.Hits.Displayed {
-		cut := *result
-		cut.Status.State = wire.StatePartial
-		cut.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
-		result = &cut
+		answer.Status.State = wire.StatePartial
+		answer.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
 	}
-	return result, nil
+	return answer, nil
+}
+
+// identified is a copy of a result, which may be shared, with the trace of this request.
+func identified(ctx context.Context, result *wire.Result) *wire.Result {
+	answer := *result
+	answer.Summary.TraceID = traceID(ctx)
+	return &answer
 }
 
 // problem is what the caller gets to see of an error.
@@ -172,6 +181,7 @@ func (s *Server) problem(err error, r *http.Request) *wire.Problem {
 func (s *Server) audit(r *http.Request, q *wire.Query, result *wire.Result, p *wire.Problem, started time.Time) {
 	attributes := []slog.Attr{
 		slog.String("caller", callerOf(r.Context()).name), slog.String("remote", r.RemoteAddr), slog.String("path", r.URL.Path),
+		slog.String("trace", traceID(r.Context())),
 	}
 	if q != nil {
 		attributes = append(attributes, slog.String("query", clip(q.Request.Query)), slog.String("ifaces", clip(q.Request.Ifaces)),

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
@@ -63,6 +64,8 @@ type Deps struct {
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
 	RuntimeID string
+	// Traces makes the spans of requests; nil: none are recorded.
+	Traces trace.TracerProvider
 	// Now is the clock of relative times; nil: time.Now, in the machine's zone.
 	Now func() time.Time
 }
@@ -77,6 +80,7 @@ type Server struct {
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
 	metrics *metrics
+	tracer  trace.Tracer
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -108,7 +112,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
-	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role), tokens: decodeTokens(cfg.Tokens)}
+	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role), tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
