@@ -79,6 +79,7 @@ type Server struct {
 	tokens  []token
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
+	guard   *guard
 	metrics *metrics
 	tracer  trace.Tracer
 
@@ -112,7 +113,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
-	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role), tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces)}
+	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
+		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -133,11 +135,19 @@ func (s *Server) register() (err error) {
 			err = fmt.Errorf("serve: %v", p)
 		}
 	}()
+	compress, err := compression()
+	if err != nil {
+		return err
+	}
 	for _, r := range append(s.contract(), s.deps.Extra...) {
 		if r.Role.rank() == 0 {
 			return fmt.Errorf("serve: route %s has no role", r.Pattern)
 		}
-		s.mux.Handle(r.Pattern, r.Handler)
+		handler := r.Handler
+		if r.Pattern != metricsPattern { // which compresses by itself
+			handler = compress(handler)
+		}
+		s.mux.Handle(r.Pattern, handler)
 		s.routes[r.Pattern] = r.Role
 	}
 	return nil

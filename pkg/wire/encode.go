@@ -15,22 +15,11 @@ const flushSize = 64 << 10
 // WriteJSON writes the result as JSON on one line, without a line feed at the end, row by row. It is what
 // encoding/json makes of the result, only faster; lists are never null. Times must lie in the years 0 to 9999.
 func (r *Result) WriteJSON(w io.Writer) error {
-	head := *r
-	head.Rows = nil
-	if head.HostsStatuses == nil {
-		head.HostsStatuses = map[string]Status{}
-	}
-	if head.Summary.Interfaces == nil {
-		head.Summary.Interfaces = []string{}
-	}
-	if head.Query.Attributes == nil {
-		head.Query.Attributes = []string{}
-	}
-	b, err := json.Marshal(&head)
+	b, err := r.marshalOpen()
 	if err != nil {
-		return fmt.Errorf("encode result: %w", err)
+		return err
 	}
-	b = append(b[:len(b)-len("null}")], '[') // rows are the last member
+	b = append(b, '[')
 	for i := range r.Rows {
 		if i > 0 {
 			b = append(b, ',')
