@@ -49,7 +49,7 @@ func (v View) footer(w *bufio.Writer, r *wire.Result) {
 				found++
 			}
 		}
-		line("Names", "of %d of %d addresses, in %s", found, len(asked), duration(r.Summary.Timings.Resolution))
+		line("Names", "%d of %d addresses, in %s", found, len(asked), duration(r.Summary.Timings.Resolution))
 	}
 	if v.Stats {
 		line("Read", "%s", cost(r.Summary.Stats))
