@@ -76,7 +76,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if want := memoryHead + 100*(3+8+8+4) + 4; len(memory) != want {
 		t.Errorf("%d bytes, want %d", len(memory), want)
 	}
-	after := newTable(t, func(c *Config) { c.MaxFlows = 30 })
+	after := newTable(t, func(c *Config) { c.Memory = 30 * conversationMemory })
 	for _, want := range []int{30, 0} {
 		if n, err := after.Recall(memory, 2, 2); n != want || err != nil || after.Flows() != 30 {
 			t.Errorf("recalled %d, %v; %d flows", n, err, after.Flows())
