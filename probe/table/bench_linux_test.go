@@ -18,7 +18,7 @@ import (
 // both directions, some talking more than others.
 func benchTable(tb testing.TB, n int) (*Table, []packet.Packet) {
 	tb.Helper()
-	table := newTable(tb, nil)
+	table := tableOf(tb, nil)
 	random := rand.New(rand.NewPCG(1, 2))
 	conversations := make([]packet.Packet, n)
 	for i := range conversations {
@@ -64,7 +64,7 @@ func BenchmarkTableAdd(b *testing.B) {
 // BenchmarkTableNew is the cost of a packet that begins a conversation, growing included.
 func BenchmarkTableNew(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
-	table := newTable(b, nil)
+	table := tableOf(b, nil)
 	p := packet.Packet{Family: flow.IPv4, Protocol: flow.UDP, HasPorts: true, DestinationPort: 53, SourcePort: 40000}
 	for b.Loop() {
 		if table.Flows() == 1<<20 {

@@ -47,7 +47,7 @@ func reverse(p *packet.Packet, flags uint8) *packet.Packet {
 	return &r
 }
 
-func newTable(t testing.TB, change func(*Config)) *Table {
+func tableOf(t testing.TB, change func(*Config)) *Table {
 	t.Helper()
 	cfg := DefaultConfig()
 	if change != nil {

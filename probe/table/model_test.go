@@ -123,7 +123,7 @@ func TestModel(t *testing.T) {
 		}
 		return netip.AddrPortFrom(a, ports[random.IntN(len(ports))])
 	}
-	table, naive := newTable(t, nil), model{}
+	table, naive := tableOf(t, nil), model{}
 	var pass *Pass
 	var want []flow.Record
 	changed := map[uint32]flow.Record{}
@@ -194,7 +194,7 @@ func TestOperations(t *testing.T) {
 
 // operate takes three bytes of input for an operation: the end of an interval, a look, or a packet.
 func operate(t *testing.T, input []byte, room uint8) {
-	table := newTable(t, func(c *Config) { c.Memory = (int64(room) + 1) * conversationMemory; c.IdleLifetime = 100 * time.Second })
+	table := tableOf(t, func(c *Config) { c.Memory = (int64(room) + 1) * conversationMemory; c.IdleLifetime = 100 * time.Second })
 	var added, drained flow.Counters
 	var pass *Pass
 	for i := 0; i+2 < len(input); i += 3 {

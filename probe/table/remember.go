@@ -133,9 +133,10 @@ func (t *Table) place(r *entry) (uint32, *entry) {
 	if id, e := t.index.find(h, &r.key, &t.slab); e != nil {
 		return id, e
 	}
-	if t.slab.live >= t.room {
+	if t.budget.live >= t.budget.most {
 		return 0, nil
 	}
+	t.budget.live++
 	id, e := t.slab.take()
 	*e = entry{key: r.key, lastSeen: r.lastSeen, evidence: r.evidence, reversed: r.reversed, pass: t.pass}
 	t.index.insert(h, id)

@@ -78,7 +78,7 @@ const maxAttemptTimeout = 10 * time.Minute
 // Table is a live flow table. Its zero value is of no use: see New.
 type Table struct {
 	cfg      Config
-	room     int // conversations at most
+	budget   *budget // of this table and its siblings
 	arena    arena
 	index    index
 	slab     slab
@@ -98,7 +98,18 @@ func New(cfg Config) *Table {
 	if err := cfg.Validate(); err != nil {
 		panic("table: " + err.Error())
 	}
-	t := &Table{cfg: cfg, room: int(cfg.Memory / conversationMemory), services: newServicePorts(cfg.ServicePorts)}
+	return newTable(cfg, &budget{most: int(cfg.Memory / conversationMemory)})
+}
+
+// Sibling makes a table with the same configuration that shares this one's memory: both together hold no more
+// conversations than one alone might. They belong to the same goroutine.
+func (t *Table) Sibling() *Table { return newTable(t.cfg, t.budget) }
+
+// budget is how many conversations tables may hold together.
+type budget struct{ live, most int }
+
+func newTable(cfg Config, b *budget) *Table {
+	t := &Table{cfg: cfg, budget: b, services: newServicePorts(cfg.ServicePorts)}
 	t.index.arena, t.slab.arena, t.attempts.arena = &t.arena, &t.arena, &t.arena
 	t.index.init()
 	return t
@@ -106,6 +117,7 @@ func New(cfg Config) *Table {
 
 // Close gives the table's memory back; nothing else may be called any more. Pictures are not touched by it.
 func (t *Table) Close() {
+	t.budget.live -= t.slab.live
 	t.index.close()
 	t.slab.close()
 	t.attempts.close()
@@ -169,9 +181,10 @@ func saturate(a, b uint64) uint64 {
 
 // insert makes an entry for a conversation that is not known, nil where there is no room for it.
 func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) (uint32, *entry) {
-	if t.slab.live >= t.room && !t.forgetOne() {
+	if t.budget.live >= t.budget.most && !t.forgetOne() {
 		return 0, nil
 	}
+	t.budget.live++
 	id, e := t.slab.take()
 	t.index.insert(h, id)
 	*e = entry{key: *k, pass: t.pass}
@@ -185,7 +198,7 @@ const forgetTries = 8
 // forgetOne makes room by forgetting a conversation that has been at rest for a while. One that talked just now is
 // not given away: a flood would take the place of everybody as soon as an interval has ended.
 func (t *Table) forgetOne() bool {
-	for range forgetTries {
+	for range min(forgetTries, t.slab.used) {
 		if t.hand++; t.hand >= t.slab.used {
 			t.hand = 0
 		}
@@ -205,6 +218,7 @@ func (t *Table) forgetOne() bool {
 func (t *Table) forget(id uint32, e *entry) {
 	t.index.remove(t.index.hash(&e.key), id)
 	t.slab.release(id, e)
+	t.budget.live--
 }
 
 // Flows is the number of conversations in memory, those at rest included.
