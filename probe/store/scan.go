@@ -82,7 +82,7 @@ type Visit = func(interval flow.Interval, records []flow.Record) error
 // no error.
 func (s *Store) Scan(ctx context.Context, iface string, first, last int64, visit Visit) (ScanStats, error) {
 	r := reader{store: s, iface: iface, first: max(first, 1), last: min(last, maxEnd), visit: visit}
-	days, err := s.days(iface)
+	days, err := s.logDays(iface)
 	if err != nil {
 		return r.stats, fmt.Errorf("scan %s: %w", iface, err)
 	}
@@ -229,7 +229,7 @@ func cause(err error) string {
 // the earliest interval and the end of the latest one, in Unix seconds; 0 and 0 without data. Logs that cannot be
 // read are passed over.
 func (s *Store) Coverage(iface string) (first, last int64, err error) {
-	days, err := s.days(iface)
+	days, err := s.logDays(iface)
 	if err != nil {
 		return 0, 0, fmt.Errorf("coverage of %s: %w", iface, err)
 	}

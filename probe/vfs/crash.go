@@ -126,3 +126,10 @@ func (m *Memory) Files() []string {
 	slices.Sort(names)
 	return names
 }
+
+// Stopped says whether the machine has stopped.
+func (m *Memory) Stopped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped
+}
