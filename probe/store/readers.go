@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -15,7 +16,7 @@ const maxIdleReaders = 1024
 // openSegment is a segment that is open, for one view or several. A file that is removed meanwhile stays readable.
 type openSegment struct {
 	path       string
-	file       vfs.File
+	reader     *segment.Reader
 	listed     dataFile
 	references int
 	forgotten  bool          // closed with the last reference
@@ -58,7 +59,7 @@ func (c *readerCache) acquire(files vfs.FS, path string, f dataFile) (*openSegme
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if other := c.byPath[path]; other != nil && other.listed == f { // somebody else was quicker
-		_ = o.file.Close()
+		_ = o.reader.Close()
 		c.use(other)
 		return other, nil
 	}
@@ -88,7 +89,7 @@ func (c *readerCache) release(o *openSegment) {
 	switch {
 	case o.references > 0:
 	case o.forgotten || c.closed:
-		_ = o.file.Close()
+		_ = o.reader.Close()
 	default:
 		o.idle = c.idle.PushFront(o)
 		c.shrink(c.maxIdle)
@@ -118,7 +119,7 @@ func (c *readerCache) drop(o *openSegment) {
 	if o.idle != nil {
 		c.idle.Remove(o.idle)
 		o.idle = nil
-		_ = o.file.Close()
+		_ = o.reader.Close()
 	}
 }
 
@@ -145,5 +146,9 @@ func openSegmentFile(files vfs.FS, path string, f dataFile) (*openSegment, error
 	if err != nil {
 		return nil, err
 	}
-	return &openSegment{path: path, file: file, listed: f}, nil
+	reader, err := segment.Open(file, path)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &openSegment{path: path, reader: reader, listed: f}, nil
 }
