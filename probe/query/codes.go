@@ -12,7 +12,7 @@ import (
 const manyRanges = 64
 
 // find returns the codes of a set of addresses in the segment's dictionaries.
-func (p *part) find(a *filter.Addresses) (spans []span, err error) {
+func (p *part) find(c *condition) (spans []span, err error) {
 	add := func(from, until uint32) {
 		if from >= until {
 			return
@@ -23,36 +23,44 @@ func (p *part) find(a *filter.Addresses) (spans []span, err error) {
 		}
 		spans = append(spans, span{from, until})
 	}
-	if len(a.V4) < manyRanges {
-		for _, r := range a.V4 {
-			from, until, err := p.IPv4Range(r.First, r.Last)
+	if len(c.four) < manyRanges {
+		four, err := p.IPv4()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range c.four {
+			from, until, err := four.Range(r.First, r.Last)
 			if err != nil {
 				return nil, err
 			}
 			add(from, until)
 		}
-	} else if err := p.walk4(a.V4, add); err != nil {
+	} else if err := p.walk4(c.four, add); err != nil {
 		return nil, err
 	}
-	if len(a.V6) < manyRanges {
-		for _, r := range a.V6 {
-			from, until, err := p.IPv6Range(r.First, r.Last)
+	if len(c.six) < manyRanges {
+		six, err := p.IPv6()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range c.six {
+			from, until, err := six.Range(r.first, r.last)
 			if err != nil {
 				return nil, err
 			}
 			add(from, until)
 		}
-	} else if err := p.walk6(a.V6, add); err != nil {
+	} else if err := p.walk6(c.six, add); err != nil {
 		return nil, err
 	}
-	if len(a.Lists) == 0 {
+	if len(c.lists) == 0 {
 		return spans, nil
 	}
-	return p.findLists(a.Lists, spans)
+	return p.findLists(c.lists, spans)
 }
 
 func (p *part) walk4(ranges []filter.Range4, add func(from, until uint32)) error {
-	values, err := p.IPv4Values(nil, 0, p.ipv4)
+	values, err := p.values4(nil)
 	if err != nil {
 		return err
 	}
@@ -69,16 +77,16 @@ func (p *part) walk4(ranges []filter.Range4, add func(from, until uint32)) error
 	return nil
 }
 
-func (p *part) walk6(ranges []filter.Range6, add func(from, until uint32)) error {
-	values, err := p.IPv6Values(nil, p.ipv4, p.codes)
+func (p *part) walk6(ranges []range6, add func(from, until uint32)) error {
+	values, err := p.values6()
 	if err != nil {
 		return err
 	}
 	code := 0
 	for _, r := range ranges {
-		code += gallop(len(values)-code, func(i int) bool { return values[code+i].Compare(r.First) >= 0 })
+		code += gallop(len(values)-code, func(i int) bool { return values[code+i].Compare(r.first) >= 0 })
 		until := code
-		for until < len(values) && values[until].Compare(r.Last) <= 0 {
+		for until < len(values) && values[until].Compare(r.last) <= 0 {
 			until++
 		}
 		add(p.ipv4+uint32(code), p.ipv4+uint32(until))
@@ -110,14 +118,14 @@ func (p *part) findLists(lists []filter.Set, spans []span) ([]span, error) {
 			}
 		}
 	}
-	v4, err := p.IPv4Values(nil, 0, p.ipv4)
+	v4, err := p.values4(nil)
 	if err != nil {
 		return nil, err
 	}
 	for i, v := range v4 {
 		in(uint32(i), address4(v), flow.IPv4)
 	}
-	v6, err := p.IPv6Values(nil, p.ipv4, p.codes)
+	v6, err := p.values6()
 	if err != nil {
 		return nil, err
 	}
@@ -167,36 +175,6 @@ func fill(set []uint64, spans []span) {
 	}
 }
 
-// maxPostings bounds the codes whose chunks are looked up one by one.
-const maxPostings = 256
-
-// postings finds the chunks that hold the destinations of a test, where the segment knows them.
-func (p *part) postings(t *test) error {
-	n := 0
-	for _, s := range t.spans {
-		n += int(s.until - s.from)
-	}
-	if n > maxPostings {
-		return nil
-	}
-	chunks := make([]uint64, len(p.chunks)/64+1)
-	for _, s := range t.spans {
-		for code := s.from; code < s.until; code++ {
-			list, known, err := p.DestinationChunks(code)
-			if err != nil || !known {
-				return err
-			}
-			for _, c := range list {
-				if int(c) < len(p.chunks) {
-					chunks[c/64] |= 1 << (c % 64)
-				}
-			}
-		}
-	}
-	t.chunks = chunks
-	return nil
-}
-
 // overlap says how codes from first to last, both included, meet sorted spans.
 func overlap(spans []span, first, last uint32) outcome {
 	i, _ := slices.BinarySearchFunc(spans, first, func(s span, code uint32) int {
@@ -212,4 +190,22 @@ func overlap(spans []span, first, last uint32) outcome {
 		return all
 	}
 	return some
+}
+
+// values4 appends all IPv4 addresses of the segment.
+func (p *part) values4(to []uint32) ([]uint32, error) {
+	d, err := p.IPv4()
+	if err != nil || p.ipv4 == 0 {
+		return to, err
+	}
+	return d.Values(to, 0, p.ipv4)
+}
+
+// values6 are all IPv6 addresses of the segment.
+func (p *part) values6() ([]number6, error) {
+	d, err := p.IPv6()
+	if err != nil || p.ipv4 == p.codes {
+		return nil, err
+	}
+	return d.Values(make([]number6, 0, p.codes-p.ipv4), p.ipv4, p.codes)
 }

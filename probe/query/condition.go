@@ -5,11 +5,15 @@ import (
 
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/column"
 	"github.com/weirflow/weir/probe/segment"
 )
 
-// Number6 is an IPv6 address as a number.
-type Number6 = filter.Number6
+// number6 is an IPv6 address as a number.
+type number6 = column.Uint128
+
+// range6 is a range of IPv6 addresses, both ends included.
+type range6 struct{ first, last number6 }
 
 // operation says what a node of a condition tests.
 type operation uint8
@@ -33,7 +37,9 @@ type condition struct {
 	operands  []*condition
 	node      *filter.Node
 	term      *filter.Term
-	addresses filter.Addresses
+	four      []filter.Range4
+	six       []range6
+	lists     []filter.Set
 	negated   bool
 	// plain says that the set is not a term of the user's: a folded row is not kept out.
 	plain bool
@@ -63,7 +69,12 @@ func newCondition(n *filter.Node) *condition {
 	}
 	switch c.term.Attribute() {
 	case filter.Source, filter.Destination:
-		c.operation, c.addresses, c.negated = onSource, c.term.Addresses(), c.term.Negated()
+		c.operation, c.negated = onSource, c.term.Negated()
+		set := c.term.Addresses()
+		c.four, c.lists = set.V4, set.Lists
+		for _, r := range set.V6 {
+			c.six = append(c.six, range6{number6{Hi: r.First.High, Lo: r.First.Low}, number6{Hi: r.Last.High, Lo: r.Last.Low}})
+		}
 		if c.term.Attribute() == filter.Destination {
 			c.operation = onDestination
 		}
@@ -100,7 +111,6 @@ type test struct {
 	operands  []*test
 	spans     []span   // of codes, sorted, disjoint: onSource, onDestination
 	set       []uint64 // one bit a code or service; nil where spans are few
-	chunks    []uint64 // one bit a chunk that may hold a match; nil where that is not known
 	single    int      // the only service of the set, -1
 	verdicts  uint8    // bit by flow.Verdict
 	named     bool     // does not hold for folded rows
@@ -139,7 +149,7 @@ func (c *condition) bind(p *part) (*test, error) {
 		}
 		return p.codeTest(onSource, spans), nil
 	}
-	spans, err := p.find(&c.addresses)
+	spans, err := p.find(c)
 	if err != nil {
 		return nil, err
 	}
@@ -153,10 +163,7 @@ func (c *condition) bind(p *part) (*test, error) {
 		}
 		t.named = p.folded()
 	}
-	if t.operation == onDestination {
-		err = p.postings(t)
-	}
-	return t, err
+	return t, nil
 }
 
 func constant(holds bool) *test {

@@ -6,34 +6,25 @@ import (
 	"github.com/weirflow/weir/probe/segment"
 )
 
-// folded says that the segment has folded rows: those of a flow table that was full, without addresses. They stand
-// first among their family, so that one chunk of each is looked at, and only where its bounds admit it.
-func (p *part) folded() bool {
-	p.foldedOnce.Do(func() {
-		p.foldedCodes = p.zeroCodes()
-		p.foldedHas = p.foldedCodes != [2]uint32{noCode, noCode}
-	})
-	return p.foldedHas
-}
+// folded says that the segment has folded rows: those of a flow table that was full, without addresses.
+func (p *part) folded() bool { return p.Folded().Rows > 0 }
 
-// zeroCodes are the codes of 0.0.0.0 and ::, where some chunk may have them on both sides.
-func (p *part) zeroCodes() (codes [2]uint32) {
-	codes = [2]uint32{noCode, noCode}
-	for i := range p.chunks {
-		c := &p.chunks[i]
-		if p.ipv4 > 0 && c.FirstSource == 0 && c.LeastDestination == 0 && codes[0] == noCode {
-			if v, err := p.IPv4Values(nil, 0, 1); err == nil && v[0] == 0 {
-				codes[0] = 0
-			}
+// findZeros finds the codes that folded rows have on both sides.
+func (p *part) findZeros() error {
+	p.zeros = [2]uint32{noCode, noCode}
+	if !p.folded() {
+		return nil
+	}
+	for i, family := range []flow.Family{flow.IPv4, flow.IPv6} {
+		code, found, err := p.Lookup(flow.Address{}, family)
+		if err != nil {
+			return err
 		}
-		if p.codes > p.ipv4 && c.FirstSource <= p.ipv4 && c.LastSource >= p.ipv4 &&
-			c.LeastDestination <= p.ipv4 && c.MostDestination >= p.ipv4 && codes[1] == noCode {
-			if v, err := p.IPv6Values(nil, p.ipv4, p.ipv4+1); err == nil && v[0] == (Number6{}) {
-				codes[1] = p.ipv4
-			}
+		if found {
+			p.zeros[i] = code
 		}
 	}
-	return codes
+	return nil
 }
 
 // unfold clears the mask for folded rows.
@@ -47,7 +38,7 @@ func (p *part) unfold(c *segment.Tuples, mask []uint8) {
 
 func (p *part) isFolded(c *segment.Tuples, i int) bool {
 	source := c.Source[i]
-	return (source == p.foldedCodes[0] || source == p.foldedCodes[1]) && c.Destination[i] == source &&
+	return (source == p.zeros[0] || source == p.zeros[1]) && c.Destination[i] == source &&
 		p.services[c.Service[i]].Port == 0
 }
 
@@ -78,19 +69,20 @@ func (f *foldedSum) summary() *wire.Folded {
 	return &wire.Folded{Packets: f.sum.Packets(), Bytes: f.sum.Bytes(), Intervals: uint64(len(f.intervals))}
 }
 
-// foldSegment adds the folded rows of a segment within the query's span.
+// foldSegment adds the folded rows of a segment within a span.
 func (r *run) foldSegment(o *opened, first, last int64) error {
-	p := &part{Segment: o.Segment}
-	ipv4, ipv6 := p.AddressCounts()
-	p.ipv4, p.codes = ipv4, ipv4+ipv6
-	var err error
-	if p.chunks, err = p.Chunks(); err != nil {
-		return err
-	}
+	p := &part{Reader: o.Reader, ipv4: o.IPv4Count(), codes: o.AddressCount()}
 	if !p.folded() {
 		return nil
 	}
-	if p.services, err = p.Services(); err != nil {
+	err := p.findZeros()
+	if err == nil {
+		p.chunks, err = p.Chunks()
+	}
+	if err == nil {
+		p.services, err = p.Services()
+	}
+	if err != nil {
 		return err
 	}
 	stamps, err := p.Stamps()
@@ -98,29 +90,27 @@ func (r *run) foldSegment(o *opened, first, last int64) error {
 		return err
 	}
 	for i := range p.chunks {
-		if err := r.foldChunk(p, o.iface, i, stamps, first, last); err != nil {
-			return err
-		}
+		r.foldChunk(p, o.iface, i, stamps, first, last)
 	}
 	return nil
 }
 
-func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64, first, last int64) error {
+func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64, first, last int64) {
 	c := &p.chunks[chunk]
 	possible := false
-	for _, code := range p.foldedCodes {
+	for _, code := range p.zeros {
 		possible = possible || code != noCode && c.FirstSource <= code && c.LastSource >= code && c.LeastDestination <= code
 	}
 	if !possible {
-		return nil
+		return
 	}
 	want := segment.Sources | segment.Destinations | segment.Services | segment.RowCounts | segment.StampIndices
 	for i := range segment.CounterCount {
 		want |= segment.Value << i
 	}
 	var t segment.Tuples
-	if _, err := p.Load(chunk, want, &t); err != nil {
-		return nil //nolint:nilerr // the plan meets the same damage and names it
+	if err := p.Load(chunk, want, &t); err != nil {
+		return // whoever needs the chunk names the damage
 	}
 	row := 0
 	for i := range t.Source {
@@ -131,7 +121,6 @@ func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64, first,
 			row++
 		}
 	}
-	return nil
 }
 
 // valuesAt are the counters of a row.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
 )
 
 // chunksPerTask is how many chunks a worker takes at a time.
@@ -118,10 +118,20 @@ func (w *worker) merge(t *table) error {
 func (w *worker) totals(p *part) error {
 	sums, err := p.StampTotals()
 	if err != nil {
-		w.plan.run.lose(p.Segment, -1, 0, err)
+		w.plan.run.lose(p.Reader, -1, err)
 		return nil
 	}
-	return w.addStamps(p, p.base, sums)
+	for i := range p.bins {
+		c, rows := sums.IPv4[i].Counters, sums.IPv4[i].Rows+sums.IPv6[i].Rows
+		c.Add(sums.IPv6[i].Counters)
+		if p.bins[i] == outside || rows == 0 {
+			continue
+		}
+		if err := w.addOne(packed{rest: p.base | p.bins[i]}, &c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rollups adds the sums by service, and by service and stamp where rows have to be told apart.
@@ -131,12 +141,12 @@ func (w *worker) rollups(p *part) error {
 			if err := w.ctx.Err(); err != nil {
 				return err
 			}
-			sums, err := p.ServiceRollup(rank)
+			sums, _, err := p.ServiceRollup(uint32(rank))
 			if err != nil {
-				w.plan.run.lose(p.Segment, -1, 0, err)
+				w.plan.run.lose(p.Reader, -1, err)
 				continue
 			}
-			if err := w.addStamps(p, p.base|p.serviceBits[rank], sums); err != nil {
+			if err := w.addStamps(p, p.base|p.serviceBits[rank], &sums); err != nil {
 				return err
 			}
 		}
@@ -144,24 +154,24 @@ func (w *worker) rollups(p *part) error {
 	}
 	sums, err := p.ServiceTotals()
 	if err != nil {
-		w.plan.run.lose(p.Segment, -1, 0, err)
+		w.plan.run.lose(p.Reader, -1, err)
 		return nil
 	}
 	for _, rank := range p.rollups {
-		if err := w.addOne(packed{rest: p.base | p.serviceBits[rank]}, &sums[rank]); err != nil {
+		if err := w.addOne(packed{rest: p.base | p.serviceBits[rank]}, &sums[rank].Counters); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addStamps adds sums by stamp. A stamp at which nothing was counted has no row.
-func (w *worker) addStamps(p *part, rest uint64, sums []flow.Counters) error {
-	for i := range sums {
-		if i >= len(p.bins) || p.bins[i] == outside || sums[i].IsZero() {
+// addStamps adds the sums of a service by stamp.
+func (w *worker) addStamps(p *part, rest uint64, sums *segment.Rollup) error {
+	for i, stamp := range sums.Stamps {
+		if p.bins[stamp] == outside {
 			continue
 		}
-		if err := w.addOne(packed{rest: rest | p.bins[i]}, &sums[i]); err != nil {
+		if err := w.addOne(packed{rest: rest | p.bins[stamp]}, &sums.Counters[i]); err != nil {
 			return err
 		}
 	}

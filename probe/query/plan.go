@@ -25,7 +25,7 @@ type plan struct {
 
 // part is a segment within a plan.
 type part struct {
-	Segment
+	*segment.Reader
 	plan        *plan
 	name        string // of the interface
 	base        uint64 // what the interface and a common bin contribute to packed.rest
@@ -46,10 +46,8 @@ type part struct {
 	reason      string
 	rollups     []int // ranks, for methodRollup
 
-	foldedOnce  sync.Once
-	foldedHas   bool
-	foldedCodes [2]uint32 // of 0.0.0.0 and ::, noCode where they are not there
-	mu          sync.Mutex
+	zeros       [2]uint32 // codes of 0.0.0.0 and ::, noCode where they are not there
+	mu          sync.Mutex // guards what follows
 	read        int64        // bytes
 	rows        int64        // looked at
 	done        map[int]bool // chunks that were read
@@ -89,7 +87,7 @@ func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*p
 	for i := range r.opened {
 		p, err := pl.newPart(&r.opened[i], c)
 		if err != nil {
-			r.lose(r.opened[i].Segment, -1, 0, err)
+			r.lose(r.opened[i].Reader, -1, err)
 			continue
 		}
 		r.explain(p)
@@ -111,7 +109,7 @@ func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*p
 	}
 	for _, p := range bound {
 		if err := p.prepare(); err != nil {
-			r.lose(p.Segment, -1, 0, err)
+			r.lose(p.Reader, -1, err)
 			continue
 		}
 		pl.parts = append(pl.parts, p)
@@ -125,12 +123,12 @@ func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*p
 
 // opened is a segment of an interface.
 type opened struct {
-	Segment
+	*segment.Reader
 	iface uint16
 }
 
 func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
-	p = &part{Segment: o.Segment, plan: pl, name: pl.run.interfaces[o.iface], done: map[int]bool{}}
+	p = &part{Reader: o.Reader, plan: pl, name: pl.run.interfaces[o.iface], done: map[int]bool{}}
 	if pl.shape.iface {
 		p.base = uint64(o.iface) << packedInterface
 	}
@@ -147,8 +145,10 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 	if p.services, err = p.Services(); err != nil {
 		return nil, err
 	}
-	ipv4, ipv6 := p.AddressCounts()
-	p.ipv4, p.codes = ipv4, ipv4+ipv6
+	p.ipv4, p.codes = p.IPv4Count(), p.AddressCount()
+	if err := p.findZeros(); err != nil {
+		return nil, err
+	}
 	if p.chunks, err = p.Chunks(); err != nil {
 		return nil, err
 	}
@@ -223,8 +223,8 @@ func (p *part) chooseRollup() (done bool, err error) {
 		}
 	}
 	if p.byRow { // the least frequent services are those that may have no rollup
-		sums, err := p.ServiceRollup(p.rollups[len(p.rollups)-1])
-		if sums == nil || err != nil {
+		_, known, err := p.ServiceRollup(uint32(p.rollups[len(p.rollups)-1]))
+		if !known || err != nil {
 			p.rollups = nil
 			return false, err
 		}

@@ -89,7 +89,7 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	p.account(c.chunk, read)
 	if err != nil {
 		b.selected = b.selected[:0]
-		w.plan.run.lose(p.Segment, c.chunk, p.chunks[c.chunk].BytesOfTuples+p.chunks[c.chunk].BytesOfSums+p.chunks[c.chunk].BytesOfRows, err)
+		w.plan.run.lose(p.Reader, c.chunk, err)
 		return nil
 	}
 	if p.byRow {
@@ -109,7 +109,9 @@ func (p *part) decode(chunk int, want segment.Columns, into *segment.Tuples) (in
 	if want == 0 {
 		return 0, nil
 	}
-	return p.Load(chunk, want, into)
+	before := into.BytesRead()
+	err := p.Load(chunk, want, into)
+	return into.BytesRead() - before, err
 }
 
 // counting appends 0 to n-1.

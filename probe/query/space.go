@@ -11,7 +11,7 @@ import (
 // space numbers the addresses of a plan: an IPv4 address is its own number, an IPv6 address the place it has among
 // all of the plan. With a prefix, the number is that of the first address of the plan in the same network.
 type space struct {
-	six []Number6
+	six []number6
 }
 
 func address4(v uint32) (a flow.Address) {
@@ -19,16 +19,16 @@ func address4(v uint32) (a flow.Address) {
 	return a
 }
 
-func address6(v Number6) (a flow.Address) {
-	binary.BigEndian.PutUint64(a[:], v.High)
-	binary.BigEndian.PutUint64(a[8:], v.Low)
+func address6(v number6) (a flow.Address) {
+	binary.BigEndian.PutUint64(a[:], v.Hi)
+	binary.BigEndian.PutUint64(a[8:], v.Lo)
 	return a
 }
 
 func number4(a flow.Address) uint32 { return binary.BigEndian.Uint32(a[:]) }
 
-func number6(a flow.Address) Number6 {
-	return Number6{High: binary.BigEndian.Uint64(a[:]), Low: binary.BigEndian.Uint64(a[8:])}
+func sixOf(a flow.Address) number6 {
+	return number6{Hi: binary.BigEndian.Uint64(a[:]), Lo: binary.BigEndian.Uint64(a[8:])}
 }
 
 // mask4 and mask6 keep the leading bits of an address; 0 bits stand for all.
@@ -39,16 +39,16 @@ func mask4(v uint32, bits uint8) uint32 {
 	return v &^ (1<<(32-bits) - 1)
 }
 
-func mask6(v Number6, bits uint8) Number6 {
+func mask6(v number6, bits uint8) number6 {
 	switch {
 	case bits == 0 || bits >= 128:
 		return v
 	case bits > 64:
-		return Number6{v.High, v.Low &^ (1<<(128-bits) - 1)}
+		return number6{v.Hi, v.Lo &^ (1<<(128-bits) - 1)}
 	case bits == 64:
-		return Number6{v.High, 0}
+		return number6{v.Hi, 0}
 	}
-	return Number6{v.High &^ (1<<(64-bits) - 1), 0}
+	return number6{v.Hi &^ (1<<(64-bits) - 1), 0}
 }
 
 func maskAddress(a flow.Address, family flow.Family, bits uint8) flow.Address {
@@ -58,7 +58,7 @@ func maskAddress(a flow.Address, family flow.Family, bits uint8) flow.Address {
 	case family == flow.IPv4:
 		return address4(mask4(number4(a), bits))
 	}
-	return address6(mask6(number6(a), bits))
+	return address6(mask6(sixOf(a), bits))
 }
 
 // makeSpace numbers addresses, if the plan groups by them.
@@ -67,12 +67,12 @@ func (pl *plan) makeSpace() error {
 	if !s.source && !s.destination {
 		return nil
 	}
-	six := make([][]Number6, 0, len(pl.parts)+1)
+	six := make([][]number6, 0, len(pl.parts)+1)
 	kept := pl.parts[:0]
 	for _, p := range pl.parts {
-		values, err := p.IPv6Values(nil, p.ipv4, p.codes)
+		values, err := p.values6()
 		if err != nil {
-			pl.run.lose(p.Segment, -1, 0, err)
+			pl.run.lose(p.Reader, -1, err)
 			continue
 		}
 		kept, six = append(kept, p), append(six, values)
@@ -84,7 +84,7 @@ func (pl *plan) makeSpace() error {
 	kept = pl.parts[:0]
 	for i, p := range pl.parts {
 		if err := p.number(six[i], sources, targets); err != nil {
-			pl.run.lose(p.Segment, -1, 0, err)
+			pl.run.lose(p.Reader, -1, err)
 			continue
 		}
 		kept = append(kept, p)
@@ -109,10 +109,10 @@ func (s *space) firsts(bits uint8) []uint32 {
 }
 
 // number makes the tables from codes to numbers.
-func (p *part) number(six []Number6, sourceFirsts, targetFirsts []uint32) error {
+func (p *part) number(six []number6, sourceFirsts, targetFirsts []uint32) error {
 	s := &p.plan.shape
 	values := make([]uint32, 0, p.codes)
-	values, err := p.IPv4Values(values, 0, p.ipv4)
+	values, err := p.values4(values)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (p *part) network(values []uint32, bits uint8, firsts []uint32) []uint32 {
 }
 
 // mergeAll merges ascending lists, equal values once.
-func mergeAll(lists [][]Number6) []Number6 {
+func mergeAll(lists [][]number6) []number6 {
 	switch len(lists) {
 	case 0:
 		return nil
@@ -159,14 +159,14 @@ func mergeAll(lists [][]Number6) []Number6 {
 	return mergeTwo(mergeAll(lists[:middle]), mergeAll(lists[middle:]))
 }
 
-func mergeTwo(a, b []Number6) []Number6 {
+func mergeTwo(a, b []number6) []number6 {
 	switch {
 	case len(a) == 0:
 		return b
 	case len(b) == 0:
 		return a
 	}
-	to := make([]Number6, 0, len(a)+len(b)/2)
+	to := make([]number6, 0, len(a)+len(b)/2)
 	for len(a) > 0 && len(b) > 0 {
 		c := a[0].Compare(b[0])
 		if c <= 0 {
@@ -234,8 +234,8 @@ func (pl *plan) pack(k *key) (to packed, ok bool) {
 		if k.family != flow.IPv6 {
 			return uint64(number4(a))
 		}
-		v := number6(a)
-		i, found := slices.BinarySearchFunc(pl.space.six, v, func(o, v Number6) int { return mask6(o, bits).Compare(v) })
+		v := sixOf(a)
+		i, found := slices.BinarySearchFunc(pl.space.six, v, func(o, v number6) int { return mask6(o, bits).Compare(v) })
 		ok = ok && found
 		return uint64(i)
 	}
@@ -264,19 +264,19 @@ func (r *run) looseHas() (has uint16) {
 }
 
 // looseAddresses are the IPv6 addresses of loose rows, ascending.
-func (pl *plan) looseAddresses() (list []Number6) {
+func (pl *plan) looseAddresses() (list []number6) {
 	for g := range pl.run.groups.all() {
 		if g.key.family != flow.IPv6 {
 			continue
 		}
 		if pl.shape.source {
-			list = append(list, number6(g.key.source))
+			list = append(list, sixOf(g.key.source))
 		}
 		if pl.shape.destination {
-			list = append(list, number6(g.key.destination))
+			list = append(list, sixOf(g.key.destination))
 		}
 	}
-	slices.SortFunc(list, Number6.Compare)
+	slices.SortFunc(list, number6.Compare)
 	return slices.Compact(list)
 }
 
