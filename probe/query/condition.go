@@ -44,7 +44,7 @@ type condition struct {
 	// plain says that the set is not a term of the user's: a folded row is not kept out.
 	plain bool
 	// services is the set of an onService that is not a term's.
-	services map[segment.Service]bool
+	services func(segment.Service) bool
 }
 
 // newCondition makes a condition of a tree; nil is always.
@@ -257,7 +257,7 @@ func (c *condition) bindService(p *part) *test {
 
 func (c *condition) holdsFor(s segment.Service) bool {
 	if c.services != nil {
-		return c.services[s]
+		return c.services(s)
 	}
 	return serviceHolds(c.node, s)
 }

@@ -69,8 +69,8 @@ func (f *foldedSum) summary() *wire.Folded {
 	return &wire.Folded{Packets: f.sum.Packets(), Bytes: f.sum.Bytes(), Intervals: uint64(len(f.intervals))}
 }
 
-// foldSegment adds the folded rows of a segment within a span.
-func (r *run) foldSegment(o *opened, first, last int64) error {
+// foldSegment adds the folded rows of a segment within the span.
+func (r *run) foldSegment(o *opened) error {
 	p := &part{Reader: o.Reader, ipv4: o.IPv4Count(), codes: o.AddressCount()}
 	if !p.folded() {
 		return nil
@@ -90,12 +90,12 @@ func (r *run) foldSegment(o *opened, first, last int64) error {
 		return err
 	}
 	for i := range p.chunks {
-		r.foldChunk(p, o.iface, i, stamps, first, last)
+		r.foldChunk(p, o.iface, i, stamps)
 	}
 	return nil
 }
 
-func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64, first, last int64) {
+func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64) {
 	c := &p.chunks[chunk]
 	possible := false
 	for _, code := range p.zeros {
@@ -115,7 +115,7 @@ func (r *run) foldChunk(p *part, iface uint16, chunk int, stamps []int64, first,
 	row := 0
 	for i := range t.Source {
 		for range t.RowCount[i] {
-			if stamp := stamps[t.Stamp[row]]; p.isFolded(&t, i) && stamp >= first && stamp <= last {
+			if stamp := stamps[t.Stamp[row]]; p.isFolded(&t, i) && stamp >= r.first && stamp <= r.last {
 				r.foldedSum.add(iface, stamp, valuesAt(&t.Value, row))
 			}
 			row++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/segment"
 )
 

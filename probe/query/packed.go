@@ -21,7 +21,7 @@ const (
 	packedInterface = 27
 	packedBin       = 43
 	maxBins         = 1 << (64 - packedBin)
-	binMask         = ^uint64(0) << packedBin
+	binMask         = (1<<64 - 1) &^ (1<<packedBin - 1)
 )
 
 // whole is the key without its bin.

@@ -46,11 +46,11 @@ type part struct {
 	reason      string
 	rollups     []int // ranks, for methodRollup
 
-	zeros       [2]uint32 // codes of 0.0.0.0 and ::, noCode where they are not there
-	mu          sync.Mutex // guards what follows
-	read        int64        // bytes
-	rows        int64        // looked at
-	done        map[int]bool // chunks that were read
+	zeros [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
+	mu    sync.Mutex   // guards what follows
+	read  int64        // bytes
+	rows  int64        // looked at
+	done  map[int]bool // chunks that were read
 }
 
 // outside marks a stamp that is not within the plan.
@@ -80,8 +80,8 @@ func (m method) String() string {
 }
 
 // newPlan binds a condition to the run's segments. A segment that cannot be read is lost and named.
-func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*plan, error) {
-	pl := &plan{run: r, shape: s, first: first, last: last, only: only}
+func (r *run) newPlan(s shape, c *condition) (*plan, error) {
+	pl := &plan{run: r, shape: s, first: r.first, last: r.last}
 	has := r.looseHas()
 	var bound []*part
 	for i := range r.opened {
@@ -90,7 +90,7 @@ func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*p
 			r.lose(r.opened[i].Reader, -1, err)
 			continue
 		}
-		r.explain(p)
+		r.steps = append(r.steps, p)
 		if p.method == methodSkipped {
 			continue
 		}
@@ -118,6 +118,11 @@ func (r *run) newPlan(s shape, first, last int64, c *condition, only keySet) (*p
 		return nil, err
 	}
 	pl.makeLoose()
+	for _, p := range pl.parts {
+		for _, c := range p.candidates {
+			r.progress.expect(int64(p.chunks[c.chunk].Rows))
+		}
+	}
 	return pl, nil
 }
 

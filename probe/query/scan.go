@@ -36,7 +36,7 @@ func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
 type buffer struct {
 	part     *part
 	chunk    int
-	verdicts int            // row by row the verdict decides, if above 1
+	verdicts int // row by row the verdict decides, if above 1
 	inTest   segment.Columns
 	tested   segment.Tuples // the columns of the test
 	loaded   segment.Tuples // the others
@@ -292,5 +292,7 @@ func (p *part) account(chunk int, bytes int64) {
 	}
 	p.read += bytes
 	p.mu.Unlock()
-	p.plan.run.advance(int64(p.chunks[chunk].Tuples), again)
+	if !again {
+		p.plan.run.progress.advance(int64(p.chunks[chunk].Rows))
+	}
 }

@@ -44,11 +44,29 @@ func mask6(v number6, bits uint8) number6 {
 	case bits == 0 || bits >= 128:
 		return v
 	case bits > 64:
-		return number6{v.Hi, v.Lo &^ (1<<(128-bits) - 1)}
+		return number6{Hi: v.Hi, Lo: v.Lo &^ (1<<(128-bits) - 1)}
 	case bits == 64:
-		return number6{v.Hi, 0}
+		return number6{Hi: v.Hi}
 	}
-	return number6{v.Hi &^ (1<<(64-bits) - 1), 0}
+	return number6{Hi: v.Hi &^ (1<<(64-bits) - 1)}
+}
+
+// last4 and last6 are the last addresses of a network.
+func last4(v uint32, bits uint8) uint32 {
+	if bits == 0 || bits >= 32 {
+		return v
+	}
+	return v | (1<<(32-bits) - 1)
+}
+
+func last6(v number6, bits uint8) number6 {
+	switch {
+	case bits == 0 || bits >= 128:
+		return v
+	case bits >= 64:
+		return number6{Hi: v.Hi, Lo: v.Lo | (1<<(128-bits) - 1)}
+	}
+	return number6{Hi: v.Hi | (1<<(64-bits) - 1), Lo: ^uint64(0)}
 }
 
 func maskAddress(a flow.Address, family flow.Family, bits uint8) flow.Address {
@@ -215,18 +233,11 @@ func (s *space) address(number uint32, family flow.Family, bits uint8) flow.Addr
 	return address6(mask6(s.six[number], bits))
 }
 
-// pack is the inverse of unpack; false where an address or a bin is not in the plan.
+// pack is the inverse of unpack, without the bin; false where an address is not in the plan.
 func (pl *plan) pack(k *key) (to packed, ok bool) {
 	s := &pl.shape
 	to.rest = uint64(k.port) | uint64(k.protocol)<<packedProtocol | uint64(k.verdict)<<packedVerdict |
 		uint64(k.iface)<<packedInterface
-	if s.time {
-		i, found := slices.BinarySearch(pl.bins, k.stamp)
-		if !found {
-			return to, false
-		}
-		to.rest |= uint64(i) << packedBin
-	}
 	if k.family == flow.IPv6 {
 		to.rest |= 1 << packedSix
 	}
@@ -287,11 +298,10 @@ func (pl *plan) makeLoose() {
 	}
 	list := make([]one, 0, pl.run.groups.n)
 	for g := range pl.run.groups.all() {
-		k := g.key
-		if !pl.shape.time {
-			k.stamp = 0
-		}
-		if packed, ok := pl.pack(&k); ok {
+		if packed, ok := pl.pack(&g.key); ok {
+			if pl.shape.time {
+				packed.rest |= pl.bin(g.key.stamp)
+			}
 			list = append(list, one{packed, &g.counters})
 		}
 	}
