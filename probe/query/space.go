@@ -233,12 +233,22 @@ func (s *space) address(number uint32, family flow.Family, bits uint8) flow.Addr
 	return address6(mask6(s.six[number], bits))
 }
 
-// pack is the inverse of unpack, without the bin; false where an address is not in the plan.
+// pack is the inverse of unpack, without the bin and what the plan does not group by; false where an address is not in the plan.
 func (pl *plan) pack(k *key) (to packed, ok bool) {
 	s := &pl.shape
-	to.rest = uint64(k.port) | uint64(k.protocol)<<packedProtocol | uint64(k.verdict)<<packedVerdict |
-		uint64(k.iface)<<packedInterface
-	if k.family == flow.IPv6 {
+	if s.port {
+		to.rest |= uint64(k.port)
+	}
+	if s.protocol {
+		to.rest |= uint64(k.protocol) << packedProtocol
+	}
+	if s.verdict {
+		to.rest |= uint64(k.verdict) << packedVerdict
+	}
+	if s.iface {
+		to.rest |= uint64(k.iface) << packedInterface
+	}
+	if k.family == flow.IPv6 && (s.source || s.destination) {
 		to.rest |= 1 << packedSix
 	}
 	number := func(a flow.Address, bits uint8) uint64 {
