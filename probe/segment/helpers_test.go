@@ -236,3 +236,8 @@ func mustRead(t testing.TB, r *Reader) []Row {
 	}
 	return rows
 }
+
+// putChecksum puts the checksum of all before it into the last four bytes.
+func putChecksum(b []byte) {
+	binary.LittleEndian.PutUint32(b[len(b)-4:], checksum(b[:len(b)-4]))
+}

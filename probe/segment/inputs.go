@@ -107,15 +107,15 @@ func rowCursor(in Input) (*cursor, error) {
 		words.Add(&in.rows[i])
 	}
 	words.finish()
-	c := &cursor{vocabulary: inputVocabulary{blocks: in.blocks, services: ranked(words.services), stamps: words.stamps}}
+	c := &cursor{vocabulary: inputVocabulary{blocks: in.blocks, services: ranked(words.services), stamps: words.stamps.list}}
 	v := &c.vocabulary
 	s := &rowSource{rows: in.rows, lookup: newLookup(&words), ranks: make(map[uint32]uint32, len(v.services))}
 	for rank, number := range v.services {
 		v.rows = append(v.rows, words.services[number])
 		s.ranks[number] = uint32(rank)
 	}
-	v.four = addressList[uint32]{len(words.four), func(from, to int) ([]uint32, error) { return words.four[from:to], nil }}
-	v.six = addressList[column.Uint128]{len(words.six), func(from, to int) ([]column.Uint128, error) { return words.six[from:to], nil }}
+	v.four = addressList[uint32]{len(words.four.list), func(from, to int) ([]uint32, error) { return words.four.list[from:to], nil }}
+	v.six = addressList[column.Uint128]{len(words.six.list), func(from, to int) ([]column.Uint128, error) { return words.six.list[from:to], nil }}
 	c.source = s
 	return c, nil
 }

@@ -190,20 +190,32 @@ type Rollup struct {
 // rollupEntry is the size of an entry in the index of rollups: rank and place.
 const rollupEntry = 12
 
+// rollupPlace returns rank and place of entry i of the index.
+func rollupPlace(index []byte, i int) (rank uint32, start int64) {
+	b := index[rollupEntry*i:][:rollupEntry]
+	return binary.LittleEndian.Uint32(b), int64(binary.LittleEndian.Uint64(b[4:]))
+}
+
 // ServiceRollup returns the counters of a service by stamp, false if they are not stored.
 func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
 	index, err := r.rollupIndex.get(r.readRollupIndex)
 	if err != nil {
 		return Rollup{}, false, err
 	}
-	le, n := binary.LittleEndian, len(index)/rollupEntry
-	low := sort.Search(n, func(i int) bool { return le.Uint32(index[rollupEntry*i:]) >= rank })
-	if low == n || le.Uint32(index[rollupEntry*low:]) != rank {
+	n, end := len(index)/rollupEntry, r.find(sectionRollups).length
+	at := sort.Search(n, func(i int) bool {
+		found, _ := rollupPlace(index, i)
+		return found >= rank
+	})
+	if at == n {
 		return Rollup{}, false, nil
 	}
-	start, end := int64(le.Uint64(index[rollupEntry*low+4:])), r.find(sectionRollups).length
-	if low+1 < n {
-		end = int64(le.Uint64(index[rollupEntry*(low+1)+4:]))
+	found, start := rollupPlace(index, at)
+	if found != rank {
+		return Rollup{}, false, nil
+	}
+	if at+1 < n {
+		_, end = rollupPlace(index, at+1)
 	}
 	b, err := r.pages(sectionRollups, start, end)
 	if err != nil {
@@ -217,7 +229,7 @@ func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
 	return rollup, true, nil
 }
 
-// readRollupIndex reads the index without its count.
+// readRollupIndex reads the index, without its count, and checks that ranks ascend and rollups fill their section.
 func (r *Reader) readRollupIndex() ([]byte, error) {
 	b, err := r.section(sectionRollupIndex)
 	if err != nil {
@@ -226,7 +238,17 @@ func (r *Reader) readRollupIndex() ([]byte, error) {
 	if len(b) < 4 || int64(len(b)-4) != rollupEntry*int64(binary.LittleEndian.Uint32(b)) {
 		return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: %d bytes", ErrDamaged, len(b)))
 	}
-	return b[4:], nil
+	b = b[4:]
+	length := r.find(sectionRollups).length
+	next, before := int64(0), int64(-1)
+	for i := range len(b) / rollupEntry {
+		rank, start := rollupPlace(b, i)
+		if int64(rank) < next || rank >= r.footer.services || start <= before || start > length || (i == 0 && start != 0) {
+			return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: entry %d", ErrDamaged, i))
+		}
+		next, before = int64(rank)+1, start
+	}
+	return b, nil
 }
 
 // readRollup is the inverse of appendRollup.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -14,13 +15,56 @@ import (
 // as rows are stored by the numbers of these. It takes 4 bytes for each distinct IPv4 address, 16 for each IPv6
 // address, and while it is collected up to three times as much. Its zero value is empty.
 type Vocabulary struct {
-	four     []uint32
-	six      []column.Uint128
-	stamps   []int64
-	services map[uint32]uint64 // rows of each
-	distinct [3]int            // how many there were when four, six and stamps were last made distinct
+	four     distinct[uint32]
+	six      distinct[column.Uint128]
+	stamps   distinct[int64]
+	services map[uint32]uint64 // rows of each, without those in recent
+	recent   *[recentSize]serviceCount
 	last     flow.Key
 	tidy     bool
+}
+
+// recentSize is the size of the tables that keep what has been seen a moment ago from being noted again.
+const recentSize = 1 << 12
+
+// hash spreads a number over such a table.
+func hash(v uint64) uint64 { return v * 0x9e3779b97f4a7c15 >> (64 - 12) }
+
+// distinct is a set that is kept as a list, made distinct from time to time.
+type distinct[T comparable] struct {
+	list   []T
+	tidied int // length when it was last made distinct
+	recent []T
+}
+
+// add adds a value.
+func (d *distinct[T]) add(v T, hash uint64, compare func(a, b T) int) {
+	if d.recent == nil {
+		d.recent = make([]T, recentSize)
+	}
+	if d.recent[hash%recentSize] == v && len(d.list) > 0 {
+		var zero T
+		if v != zero { // or a place that was never used
+			return
+		}
+	}
+	d.recent[hash%recentSize] = v
+	d.list = append(d.list, v)
+	if len(d.list) >= max(1<<16, 3*d.tidied) {
+		d.tidy(compare)
+	}
+}
+
+func (d *distinct[T]) tidy(compare func(a, b T) int) {
+	slices.SortFunc(d.list, compare)
+	d.list = slices.Compact(d.list)
+	d.tidied = len(d.list)
+}
+
+// serviceCount is a service and a number of its rows.
+type serviceCount struct {
+	number uint32
+	rows   uint32
 }
 
 // serviceNumber orders services as flow.Key.Compare does.
@@ -30,43 +74,41 @@ func serviceOf(n uint32) Service { return Service{Protocol: flow.Protocol(n), Po
 
 // Add notes what a row is made of. The row need not come in any order.
 func (v *Vocabulary) Add(row *Row) {
-	if v.services == nil {
-		v.services = map[uint32]uint64{}
-	}
 	v.tidy = false
 	k := &row.Key
-	v.services[serviceNumber(Service{k.Protocol, k.DestinationPort})]++
+	v.addService(serviceNumber(Service{k.Protocol, k.DestinationPort}))
 	sameSource := k.Family == v.last.Family && k.Source == v.last.Source
-	if k.Family == flow.IPv4 {
-		if !sameSource {
-			v.four = append(v.four, address4(&k.Source))
-		}
-		if !sameSource || k.Destination != v.last.Destination {
-			v.four = append(v.four, address4(&k.Destination))
-		}
-		v.four = compactSometimes(v.four, &v.distinct[0], cmp.Compare[uint32])
-	} else {
-		if !sameSource {
-			v.six = append(v.six, address6(&k.Source))
-		}
-		if !sameSource || k.Destination != v.last.Destination {
-			v.six = append(v.six, address6(&k.Destination))
-		}
-		v.six = compactSometimes(v.six, &v.distinct[1], column.Uint128.Compare)
+	if !sameSource {
+		v.addAddress(&k.Source, k.Family)
+	}
+	if !sameSource || k.Destination != v.last.Destination {
+		v.addAddress(&k.Destination, k.Family)
 	}
 	v.last = *k
-	v.stamps = compactSometimes(append(v.stamps, row.Stamp), &v.distinct[2], cmp.Compare[int64])
+	v.stamps.add(row.Stamp, hash(uint64(row.Stamp)), cmp.Compare[int64])
 }
 
-// compactSometimes makes a list distinct when it has grown to three times what it was.
-func compactSometimes[T comparable](list []T, distinct *int, compare func(a, b T) int) []T {
-	if len(list) < max(1<<16, 3**distinct) {
-		return list
+func (v *Vocabulary) addAddress(a *flow.Address, f flow.Family) {
+	if f == flow.IPv4 {
+		n := address4(a)
+		v.four.add(n, hash(uint64(n)), cmp.Compare[uint32])
+		return
 	}
-	slices.SortFunc(list, compare)
-	list = slices.Compact(list)
-	*distinct = len(list)
-	return list
+	n := address6(a)
+	v.six.add(n, hash(n.Hi^n.Lo), column.Uint128.Compare)
+}
+
+func (v *Vocabulary) addService(number uint32) {
+	if v.services == nil {
+		v.services, v.recent = map[uint32]uint64{}, &[recentSize]serviceCount{}
+	}
+	at := &v.recent[hash(uint64(number))]
+	if at.rows > 0 && (at.number != number || at.rows == math.MaxUint32) {
+		v.services[at.number] += uint64(at.rows)
+		at.rows = 0
+	}
+	at.number = number
+	at.rows++
 }
 
 // finish sorts everything.
@@ -74,12 +116,17 @@ func (v *Vocabulary) finish() {
 	if v.tidy {
 		return
 	}
-	slices.Sort(v.four)
-	v.four = slices.Compact(v.four)
-	slices.SortFunc(v.six, column.Uint128.Compare)
-	v.six = slices.Compact(v.six)
-	slices.Sort(v.stamps)
-	v.stamps = slices.Compact(v.stamps)
+	v.four.tidy(cmp.Compare[uint32])
+	v.six.tidy(column.Uint128.Compare)
+	v.stamps.tidy(cmp.Compare[int64])
+	if v.recent != nil {
+		for i := range v.recent {
+			if at := &v.recent[i]; at.rows > 0 {
+				v.services[at.number] += uint64(at.rows)
+				at.rows = 0
+			}
+		}
+	}
 	v.tidy = true
 }
 
@@ -107,8 +154,8 @@ type lookup struct {
 }
 
 func newLookup(v *Vocabulary) *lookup {
-	l := &lookup{four: v.four, six: v.six, stamps: v.stamps, high: make([]uint32, 1<<16+1)}
-	for _, a := range v.four {
+	l := &lookup{four: v.four.list, six: v.six.list, stamps: v.stamps.list, high: make([]uint32, 1<<16+1)}
+	for _, a := range v.four.list {
 		l.high[a>>16+1]++
 	}
 	for i := range 1 << 16 {

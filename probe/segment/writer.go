@@ -68,14 +68,14 @@ type Writer struct {
 // those without rows included; v was shown all rows.
 func Create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, v *Vocabulary) (*Writer, error) {
 	v.finish()
-	w, err := create(f, config, meta, blocks, ranked(v.services), v.services, v.stamps)
+	w, err := create(f, config, meta, blocks, ranked(v.services), v.services, v.stamps.list)
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range v.four {
+	for _, a := range v.four.list {
 		w.add4(a)
 	}
-	for _, a := range v.six {
+	for _, a := range v.six.list {
 		w.add6(a)
 	}
 	w.addressesDone()
