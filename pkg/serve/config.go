@@ -89,6 +89,8 @@ type Limits struct {
 	Burst int `yaml:"burst"`
 	// Timeout of a query.
 	Timeout time.Duration `yaml:"timeout"`
+	// Memory that the process may hold, in bytes: above it the query that has run longest is ended with 503.
+	Memory int64 `yaml:"memory"`
 	// Rows of an answer; a longer one is cut and says so.
 	Rows int64 `yaml:"rows"`
 	// Body of a request in bytes; 0: 1 MiB.
@@ -103,7 +105,7 @@ type Limits struct {
 // DefaultConfig listens nowhere.
 func DefaultConfig() Config {
 	return Config{Limits: Limits{
-		Concurrent: 8, Queue: time.Second, Burst: 20, Timeout: 2 * time.Minute, Rows: 1_000_000,
+		Concurrent: 8, Queue: time.Second, Burst: 20, Timeout: 2 * time.Minute, Memory: 1 << 30, Rows: 1_000_000,
 		Body: wire.DefaultBodyLimit, Header: 10 * time.Second, Shutdown: 5 * time.Second,
 	}}
 }
@@ -127,7 +129,7 @@ func (c Config) Validate() error {
 		names[t.Name] = true
 	}
 	l := c.Limits
-	if l.Concurrent < 0 || l.Queue < 0 || l.Rate < 0 || l.Burst < 0 || l.Timeout < 0 || l.Rows < 0 || l.Body < 0 || l.Header < 0 || l.Shutdown < 0 {
+	if l.Concurrent < 0 || l.Queue < 0 || l.Rate < 0 || l.Burst < 0 || l.Timeout < 0 || l.Memory < 0 || l.Rows < 0 || l.Body < 0 || l.Header < 0 || l.Shutdown < 0 {
 		faults = append(faults, errors.New("limits: a limit must not be negative"))
 	}
 	if l.Rate > 0 && l.Burst == 0 {

@@ -30,7 +30,9 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	if route == "" {
 		route = "none" // unknown paths make no label values
 	}
+	endSpan := func(int) {}
 	defer func() {
+		defer func() { endSpan(w.code(r)) }() // also where recovered panics on
 		s.recovered(recover(), w, r)
 		s.metrics.observe(route, w.code(r), time.Since(started))
 	}()
@@ -40,6 +42,9 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 			"path", clip(r.URL.Path), "code", problem.Status, "reason", problem.Detail)
 		writeProblem(w, problem)
 		return
+	}
+	if s.routes[pattern] != RoleNone {
+		r, endSpan = s.traced(w, r, route, who)
 	}
 	if pattern == "" {
 		s.notFound(w, r)
