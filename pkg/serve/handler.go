@@ -120,6 +120,12 @@ func internal() *wire.Problem {
 	return wire.NewProblem(http.StatusInternalServerError, "internal error: the server's log says more")
 }
 
+// WriteProblem answers with an error, for routes beyond the contract.
+func WriteProblem(w http.ResponseWriter, p *wire.Problem) { writeProblem(w, p) }
+
+// WriteJSON answers with a value, for routes beyond the contract.
+func WriteJSON(w http.ResponseWriter, value any) { writeJSON(w, value) }
+
 func writeProblem(w http.ResponseWriter, p *wire.Problem) {
 	body, err := json.Marshal(p)
 	if err != nil { // a value that JSON cannot hold
