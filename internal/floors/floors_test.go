@@ -17,10 +17,10 @@ const module = "github.com/weirflow/weir/"
 var floors = map[string]int{
 	"pkg/version": 0,
 	"pkg/flow":    0,
-	"pkg/span":    0, "pkg/telemetry": 0,
+	"pkg/span":    0, "pkg/telemetry": 0, "pkg/openapi": 0,
 	"pkg/filter": 1, "pkg/actors": 1, "pkg/resolve": 1,
 	"pkg/wire":      2,
-	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3,
+	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3,
 	"pkg/fleet": 4, "pkg/enrich": 4,
 	"pkg/serve": 5, "pkg/frames": 5,
 	"pkg/plugin": 6,

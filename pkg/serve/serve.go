@@ -16,7 +16,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirflow/weir/pkg/actors"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -61,7 +61,9 @@ type Deps struct {
 	// Registerer takes the server's own metrics, Gatherer is what GET /metrics shows; either may be nil.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
-	// Lookup resolves host names in conditions; nil: the system's resolver.
+	// Resolver looks up host names in conditions and names of addresses in results; nil: one of the server's own.
+	Resolver *resolve.Resolver
+	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
@@ -102,8 +104,14 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Resolver == nil {
+		var err error
+		if deps.Resolver, err = resolve.New(resolve.DefaultConfig(), resolve.Deps{}); err != nil {
+			return nil, err
+		}
+	}
 	if deps.Lookup == nil {
-		deps.Lookup = systemLookup
+		deps.Lookup = deps.Resolver.Addresses
 	}
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
@@ -258,9 +266,4 @@ func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), listenerKey{}, &listener{trusted: true})))
 	})
-}
-
-// systemLookup asks the system's resolver.
-func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 }

@@ -20,6 +20,10 @@ var aliases = map[string]string{
 	"actors_set":     "actors.set",
 }
 
+// ParameterNames are those parameters of GET /_query/validate that are named otherwise than the members of a Request
+// they stand for: name → member, within an object after a dot.
+func ParameterNames() map[string]string { return maps.Clone(aliases) }
+
 // DecodeValues reads a request from a query string. The error is a *Problem with locations such as "query.first".
 func DecodeValues(values url.Values) (*Request, error) {
 	request := &Request{}
