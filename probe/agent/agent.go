@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -109,6 +110,8 @@ type Deps struct {
 	Open func(capture.LiveConfig) (capture.Source, error)
 	List func() ([]string, error)
 	Now  func() time.Time
+	// Reload reads the configuration again; nil: Agent.Reload goes back to the one that New got.
+	Reload func() (Capture, error)
 }
 
 // Agent is a probe. New opens its store; Run captures; Query and Catalog may be called in between by any goroutine.
@@ -121,6 +124,10 @@ type Agent struct {
 	started time.Time
 	host    string
 	hostID  string
+
+	target atomic.Pointer[target] // what is to be captured
+	orders chan order             // changes of it, for Run
+	ended  chan struct{}          // closed when Run has ended
 
 	mutex  sync.RWMutex
 	meters map[string]*metered // by interface: running, stopped, or not to be captured yet
@@ -141,7 +148,9 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	a := &Agent{cfg: cfg, deps: deps, host: cfg.Host.Name, meters: map[string]*metered{}, started: deps.Now()}
+	a := &Agent{cfg: cfg, deps: deps, host: cfg.Host.Name, meters: map[string]*metered{}, started: deps.Now(),
+		orders: make(chan order), ended: make(chan struct{})}
+	a.target.Store(&target{capture: cfg.Capture})
 	if _, err := rand.Read(a.boot[:]); err != nil {
 		return nil, fmt.Errorf("make a boot id: %w", err)
 	}

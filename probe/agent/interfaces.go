@@ -20,10 +20,12 @@ const forgetAfter = time.Hour
 
 // metered is an interface that is to be captured, and the last meter that ran on it.
 type metered struct {
-	meter *meter.Meter // nil: it could not be captured yet
-	past  totals       // of the meters before it
-	err   error        // why it does not run now; nil while it does
-	gone  time.Time    // since when it does not run; zero while it does
+	meter *meter.Meter  // nil: it could not be captured yet
+	past  totals        // of the meters before it
+	err   error         // why it does not run now; nil while it does
+	gone  time.Time     // since when it does not run; zero while it does
+	stop  func()        // ends the meter
+	done  chan struct{} // closed when the meter has ended
 }
 
 // state of the meter; zero where none ran yet.
@@ -43,6 +45,7 @@ func (m *metered) state() meter.Status {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
+	defer close(a.ended)
 	defer running.Wait()
 	defer cancel()
 	if err := a.start(ctx, &running, true); err != nil {
@@ -55,6 +58,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			running.Wait()
 			return a.lost()
+		case o := <-a.orders:
+			o.reply <- a.retarget(ctx, &running, o.target)
 		case <-ticker.C:
 			// Later on nothing is fatal: what cannot be opened now is tried again.
 			if err := a.start(ctx, &running, false); err != nil {
@@ -84,7 +89,8 @@ func (a *Agent) start(ctx context.Context, running *sync.WaitGroup, first bool) 
 	if err != nil {
 		return fmt.Errorf("list interfaces: %w", err)
 	}
-	matched, unmatched, err := capture.Match(a.cfg.Capture.Interfaces, a.cfg.Capture.Exclude, existing)
+	target := a.target.Load()
+	matched, unmatched, err := capture.Match(target.capture.Interfaces, target.capture.Exclude, existing)
 	if err != nil {
 		return fmt.Errorf("capture.interfaces: %w", err)
 	}
@@ -121,17 +127,16 @@ func (a *Agent) unmatched(patterns, existing []string) (names []string) {
 
 // open opens the interfaces that are not captured yet; with first, all that have to be there or none.
 func (a *Agent) open(names []string, first bool) (map[string]capture.Source, error) {
-	sources := map[string]capture.Source{}
+	sources, target := map[string]capture.Source{}, a.target.Load()
 	for _, name := range names {
 		if a.isRunning(name) {
 			continue
 		}
-		source, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
-			Promiscuous: a.cfg.Capture.Promiscuous, BlockSize: a.cfg.Capture.BlockSize, Blocks: a.cfg.Capture.Blocks})
+		source, err := a.deps.Open(target.live(name))
 		switch {
 		case err == nil:
 			sources[name] = source
-		case first && (slices.Contains(a.cfg.Capture.Interfaces, name) || errors.Is(err, capture.ErrNoPermission)):
+		case first && (slices.Contains(target.capture.Interfaces, name) || errors.Is(err, capture.ErrNoPermission)):
 			for _, s := range sources {
 				_ = s.Close() // nothing was read yet
 			}
@@ -168,11 +173,12 @@ func (a *Agent) absent(name string, err error) {
 // forget drops interfaces that have been gone for long, unless the configuration names them or the store has yet to
 // take some of their intervals.
 func (a *Agent) forget(existing []string) {
+	named := a.target.Load().capture.Interfaces
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	for name, m := range a.meters {
 		gone := m.err != nil && a.deps.Now().Sub(m.gone) >= forgetAfter
-		if gone && !slices.Contains(existing, name) && !slices.Contains(a.cfg.Capture.Interfaces, name) && m.state().Waiting == 0 {
+		if gone && !slices.Contains(existing, name) && !slices.Contains(named, name) && m.state().Waiting == 0 {
 			delete(a.meters, name)
 		}
 	}
@@ -194,8 +200,14 @@ func (a *Agent) run(ctx context.Context, name string, source capture.Source, run
 	}
 	m.past.add(m.state())
 	m.meter, m.err, m.gone = made, nil, time.Time{}
+	ctx, m.stop = context.WithCancel(ctx)
+	done := make(chan struct{})
+	m.done = done
 	a.deps.Logger.Info("capturing", "interface", name)
-	running.Go(func() { a.ended(m, name, made.Run(ctx)) })
+	running.Go(func() {
+		defer close(done)
+		a.atEnd(m, name, made.Run(ctx))
+	})
 	return nil
 }
 
@@ -212,7 +224,7 @@ func (a *Agent) nextBoot() [16]byte {
 // errStopped stands for an orderly end.
 var errStopped = errors.New("capture has stopped")
 
-func (a *Agent) ended(m *metered, name string, err error) {
+func (a *Agent) atEnd(m *metered, name string, err error) {
 	if err == nil {
 		err = errStopped
 	} else {
@@ -220,5 +232,6 @@ func (a *Agent) ended(m *metered, name string, err error) {
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
+	m.stop() // frees what the context holds
 	m.err, m.gone = err, a.deps.Now()
 }
