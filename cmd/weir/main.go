@@ -85,6 +85,6 @@ question that cannot be asked.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.topCommand(), a.statusCommand(), a.listCommand(), a.dbCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
+	root.AddCommand(a.queryCommand(), a.topCommand(), a.statusCommand(), a.listCommand(), a.hostsCommand(), a.configCommand(), a.actorsCommand(), a.dbCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
 	return root
 }
