@@ -127,10 +127,10 @@ func healthText(h *actors.Health) string {
 	line("Format", "%s, %s", h.Format, plural(uint64(h.Lines), "line"))
 	line("Entries", "%s (%d IPv4, %d IPv6), %s more than once", render.Count(uint64(h.Entries)), h.IPv4, h.IPv6, render.Count(uint64(h.Duplicates)))
 	if h.Special > 0 {
-		line("Special", "%s overlap private or other special ranges", plural(uint64(h.Special), "entry"))
+		line("Special", "entries that overlap private or other special ranges: %d", h.Special)
 	}
 	if h.Wide > 0 {
-		line("Wide", "%s cover a large part of the Internet", plural(uint64(h.Wide), "entry"))
+		line("Wide", "entries that cover a large part of the Internet: %d", h.Wide)
 	}
 	line("Hash", "%s", h.Hash)
 	for _, w := range h.Warnings {
