@@ -154,7 +154,7 @@ func TestRingHidesNothing(t *testing.T) {
 				t.Errorf("frame %d, sent %v: %+v, want %+v", i, f.Sent, got, want(i))
 			}
 		}
-		if stats, err := source.Stats(); err != nil || stats != (Stats{Received: uint64(len(tests))}) {
+		if stats, err := source.Stats(); err != nil || stats != (Stats{Received: uint64(len(tests)), Link: packet.LinkEthernet}) {
 			t.Errorf("%+v, %v", stats, err)
 		}
 	}
