@@ -2,7 +2,9 @@ package packet
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
@@ -206,4 +208,18 @@ func (p *Packet) typedPayload(etherType uint16, data []byte, at, end int) flow.I
 		return issue
 	}
 	return p.internet(family, data, at, end)
+}
+
+// ParseTunnel is the inverse of Tunnel.String.
+func ParseTunnel(name string) (Tunnel, bool) {
+	kind, id, hasID := strings.Cut(name, ".")
+	t := Tunnel{Kind: TunnelKind(max(slices.Index(tunnelNames[:], kind), 0)), HasID: hasID}
+	if hasID {
+		number, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return Tunnel{}, false
+		}
+		t.ID = uint32(number)
+	}
+	return t, t.Kind != TunnelNone && t.String() == name
 }
