@@ -1,51 +1,102 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/checkpoint"
 	"github.com/weirflow/weir/probe/meter"
+	"github.com/weirflow/weir/probe/table"
+	"github.com/weirflow/weir/probe/vfs"
 )
 
 // forgetAfter is how long an interface that does not exist any more stays in status and metrics, so that a host whose
 // interfaces come and go under new names does not collect them for ever. Its stored flows stay.
 const forgetAfter = time.Hour
 
-// metered is an interface that is to be captured, and the last meter that ran on it.
+// metered is an interface that is to be captured, and the last meters that ran on it.
 type metered struct {
-	meter *meter.Meter // nil: it could not be captured yet
-	past  totals       // of the meters before it
-	err   error        // why it does not run now; nil while it does
-	gone  time.Time    // since when it does not run; zero while it does
+	config InterfaceConfig
+	meters []*meter.Meter    // one for each worker; none: it could not be captured yet
+	past   map[string]totals // of the meters before them, of the interface and of those derived from it
+	err    error             // why it does not run now; nil while it does
+	gone   time.Time         // since when it does not run; zero while it does
+	stop   context.CancelFunc
+	ended  chan struct{} // closed when the last meters have ended
 }
 
-// state of the meter; zero where none ran yet.
-func (m *metered) state() meter.Status {
-	if m.meter == nil {
-		return meter.Status{}
+// states of the meters, by interface: the captured one, and those derived from it.
+func (m *metered) states(name string) map[string]meter.Status {
+	all := map[string]meter.Status{name: {Interface: name, RingFill: -1}}
+	for _, of := range m.meters {
+		for _, s := range of.Statuses() {
+			if !s.Running {
+				s.Flows, s.Memory = 0, 0 // its table is gone
+			}
+			if before, ok := all[s.Interface]; ok && !before.Started.IsZero() {
+				s = together(before, s)
+			}
+			all[s.Interface] = s
+		}
 	}
-	s := m.meter.Status()
-	if !s.Running {
-		s.Flows = 0 // its table is gone
-	}
-	return s
+	return all
 }
+
+// together is the status of an interface that two workers share.
+func together(a, b meter.Status) meter.Status {
+	a.Running = a.Running || b.Running
+	a.Total.Add(b.Total)
+	a.Current.Add(b.Current)
+	a.Flows, a.Memory, a.Folded = a.Flows+b.Flows, a.Memory+b.Memory, a.Folded+b.Folded
+	a.Unassigned, a.Frozen, a.RingFill = a.Unassigned+b.Unassigned, a.Frozen+b.Frozen, max(a.RingFill, b.RingFill)
+	a.Stored, a.Waiting, a.Condensed, a.SinkFailures = a.Stored+b.Stored, a.Waiting+b.Waiting, a.Condensed+b.Condensed, a.SinkFailures+b.SinkFailures
+	a.SinkError = cmp.Or(a.SinkError, b.SinkError)
+	if b.LastWrite.After(a.LastWrite) {
+		a.LastWrite = b.LastWrite
+	}
+	c := &a.Checkpoint
+	c.Bytes, c.Failures, c.Period = c.Bytes+b.Checkpoint.Bytes, c.Failures+b.Checkpoint.Failures, max(c.Period, b.Checkpoint.Period)
+	c.Error = cmp.Or(c.Error, b.Checkpoint.Error)
+	if b.Checkpoint.Last.Before(c.Last) {
+		c.Last = b.Checkpoint.Last
+	}
+	return a
+}
+
+// running is what Run has.
+type running struct {
+	ctx    context.Context //nolint:containedctx // captures that are started later end with it, too
+	meters sync.WaitGroup
+}
+
+// settle is how long to wait after the kernel said that interfaces changed: it says so several times.
+const settle = 50 * time.Millisecond
 
 // Run captures until ctx ends; then all meters bring home what they saw. An interface that the configuration names
-// and that cannot be captured at the start is an error; later it is looked for again, every Rescan.
+// and that cannot be captured at the start is an error; later it is looked for again, every Rescan and when the kernel
+// says that interfaces have changed.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
+	r := &running{ctx: ctx}
+	defer r.meters.Wait()
 	defer cancel()
-	if err := a.start(ctx, &running, true); err != nil {
+	defer a.setRunning(nil)
+	a.setRunning(r)
+	changed := make(chan struct{}, 1)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() { a.deps.Watch(ctx, changed) })
+	if _, err := a.adjust(true); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(a.cfg.Capture.Rescan)
@@ -53,15 +104,31 @@ func (a *Agent) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			running.Wait()
+			a.setRunning(nil)
+			r.meters.Wait()
 			return a.lost()
+		case <-changed:
+			pause(ctx, settle)
 		case <-ticker.C:
-			// Later on nothing is fatal: what cannot be opened now is tried again.
-			if err := a.start(ctx, &running, false); err != nil {
-				a.deps.Logger.Warn("interfaces were not looked for", "error", err)
-			}
+		}
+		// Later on nothing is fatal: what cannot be opened now is tried again.
+		if _, err := a.adjust(false); err != nil {
+			a.deps.Logger.Warn("interfaces were not looked for", "error", err)
 		}
 	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (a *Agent) setRunning(r *running) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	a.running = r
 }
 
 // lost is the error of the meters that could not store everything.
@@ -70,40 +137,88 @@ func (a *Agent) lost() error {
 	defer a.mutex.RUnlock()
 	var faults []error
 	for name, m := range a.meters {
-		if m.err != nil && m.state().Waiting > 0 {
+		if m.err != nil && m.states(name)[name].Waiting > 0 {
 			faults = append(faults, fmt.Errorf("interface %s: %w", name, m.err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// start opens every interface that is to be captured and is not yet. With first, a fault of a named interface ends
-// the start, before anything runs.
-func (a *Agent) start(ctx context.Context, running *sync.WaitGroup, first bool) error {
+// Change is what became of interfaces when what is captured changed.
+type Change struct {
+	Enabled, Updated, Disabled []string // in order
+}
+
+// adjust starts and stops captures so that what is wanted is captured, and leaves alone what is captured as it should
+// be. With first, a fault of a named interface ends it, before anything runs.
+func (a *Agent) adjust(first bool) (Change, error) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	if a.running == nil || a.running.ctx.Err() != nil {
+		return Change{}, nil
+	}
 	existing, err := a.deps.List()
 	if err != nil {
-		return fmt.Errorf("list interfaces: %w", err)
+		return Change{}, fmt.Errorf("list interfaces: %w", err)
 	}
-	matched, unmatched, err := capture.Match(a.cfg.Capture.Interfaces, a.cfg.Capture.Exclude, existing)
+	all, unmatched, err := a.want(existing)
 	if err != nil {
-		return fmt.Errorf("capture.interfaces: %w", err)
+		return Change{}, err
 	}
 	if first {
-		matched = append(matched, a.unmatched(unmatched, existing)...)
-	}
-	a.forget(existing)
-	sources, err := a.open(matched, first)
-	if err != nil {
-		return err
-	}
-	for _, name := range matched {
-		if source := sources[name]; source != nil {
-			if err := a.run(ctx, name, source, running); err != nil {
-				return err
-			}
+		for _, name := range a.unmatched(unmatched, existing) {
+			all[name] = a.wanted.capture.of(name)
 		}
 	}
-	return nil
+	change := a.end(all, existing)
+	a.forget(existing)
+	sources, err := a.open(all, first)
+	if err != nil {
+		return Change{}, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		if err := a.run(name, all[name], sources[name]); err != nil {
+			return change, err
+		}
+		if !slices.Contains(change.Updated, name) {
+			change.Enabled = append(change.Enabled, name)
+		}
+	}
+	return change, nil
+}
+
+func (a *Agent) want(existing []string) (map[string]InterfaceConfig, []string, error) {
+	a.mutex.RLock()
+	defer a.mutex.RUnlock()
+	return a.wanted.interfaces(existing)
+}
+
+// end ends the captures that are not wanted any more, or not in this way, and waits until all they saw is stored.
+func (a *Agent) end(all map[string]InterfaceConfig, existing []string) (change Change) {
+	var ending []*metered
+	a.mutex.Lock()
+	for name, m := range a.meters {
+		config, wanted := all[name]
+		switch {
+		case m.err != nil, !wanted && !slices.Contains(existing, name):
+			continue // its capture has ended, or is about to end by itself
+		case !wanted:
+			change.Disabled = append(change.Disabled, name)
+		case !config.equal(m.config):
+			change.Updated = append(change.Updated, name)
+		default:
+			continue
+		}
+		m.stop()
+		ending = append(ending, m)
+	}
+	a.mutex.Unlock()
+	for _, m := range ending {
+		<-m.ended
+	}
+	slices.Sort(change.Disabled)
+	slices.Sort(change.Updated)
+	return change
 }
 
 // unmatched returns the plain names among patterns that no interface matches: opening them says what is wrong. That
@@ -120,20 +235,21 @@ func (a *Agent) unmatched(patterns, existing []string) (names []string) {
 }
 
 // open opens the interfaces that are not captured yet; with first, all that have to be there or none.
-func (a *Agent) open(names []string, first bool) (map[string]capture.Source, error) {
-	sources := map[string]capture.Source{}
-	for _, name := range names {
+func (a *Agent) open(all map[string]InterfaceConfig, first bool) (map[string][]capture.Source, error) {
+	sources := map[string][]capture.Source{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if a.isRunning(name) {
 			continue
 		}
-		source, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
-			Promiscuous: a.cfg.Capture.Promiscuous, BlockSize: a.cfg.Capture.BlockSize, Blocks: a.cfg.Capture.Blocks})
+		c := all[name]
+		opened, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
+			Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks}, max(c.Fanout, 1))
 		switch {
 		case err == nil:
-			sources[name] = source
-		case first && (slices.Contains(a.cfg.Capture.Interfaces, name) || errors.Is(err, capture.ErrNoPermission)):
+			sources[name] = opened
+		case first && (a.wanted.names(name) || errors.Is(err, capture.ErrNoPermission)):
 			for _, s := range sources {
-				_ = s.Close() // nothing was read yet
+				closeAll(s)
 			}
 			return nil, err
 		default:
@@ -141,6 +257,25 @@ func (a *Agent) open(names []string, first bool) (map[string]capture.Source, err
 		}
 	}
 	return sources, nil
+}
+
+// open opens an interface with one ring or several.
+func open(cfg capture.LiveConfig, rings int) ([]capture.Source, error) {
+	if rings > 1 {
+		return nil, fmt.Errorf("capture on %s: fanout of %d rings is not there yet", cfg.Interface, rings)
+	}
+	source, err := capture.OpenLive(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return []capture.Source{source}, nil
+}
+
+// closeAll closes sources of which nothing was read.
+func closeAll(sources []capture.Source) {
+	for _, s := range sources {
+		_ = s.Close()
+	}
 }
 
 func (a *Agent) isRunning(name string) bool {
@@ -156,7 +291,7 @@ func (a *Agent) absent(name string, err error) {
 	defer a.mutex.Unlock()
 	m := a.meters[name]
 	if m == nil {
-		m = &metered{gone: a.deps.Now()}
+		m = &metered{gone: a.deps.Now(), past: map[string]totals{}}
 		a.meters[name] = m
 	}
 	if m.err == nil || m.err.Error() != err.Error() {
@@ -172,31 +307,84 @@ func (a *Agent) forget(existing []string) {
 	defer a.mutex.Unlock()
 	for name, m := range a.meters {
 		gone := m.err != nil && a.deps.Now().Sub(m.gone) >= forgetAfter
-		if gone && !slices.Contains(existing, name) && !slices.Contains(a.cfg.Capture.Interfaces, name) && m.state().Waiting == 0 {
+		absent := !slices.Contains(existing, name) && !a.wanted.names(name) || errors.Is(m.err, errDisabled)
+		if gone && absent && m.states(name)[name].Waiting == 0 {
 			delete(a.meters, name)
 		}
 	}
 }
 
-func (a *Agent) run(ctx context.Context, name string, source capture.Source, running *sync.WaitGroup) error {
-	cfg := a.cfg.Meter
-	cfg.Interface, cfg.CheckpointDir = name, a.checkpointDir()
+// run starts the meters of an interface, one for each source.
+func (a *Agent) run(name string, c InterfaceConfig, sources []capture.Source) error {
+	left := a.takeLeft(name)
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	made, err := meter.New(cfg, meter.Deps{Source: source, Sink: a.store, Boot: a.nextBoot(), Now: a.deps.Now, Logger: a.deps.Logger})
-	if err != nil {
-		return errors.Join(err, source.Close())
+	cfg := a.cfg.Meter
+	cfg.Interface, cfg.CheckpointDir = name, a.checkpointDir()
+	cfg.VLAN, cfg.Tunnels, cfg.Derived = meter.VLAN{Mode: c.VLAN, IDs: c.VLANs}, c.Tunnels, a.wanted.capture.Derived
+	cfg.Workers = len(sources)
+	cfg.Table.Memory = max(cfg.Table.Memory/int64(len(sources)), table.LeastMemory)
+	deps := meter.Deps{Sink: a.store, Left: left, Now: a.deps.Now, Logger: a.deps.Logger}
+	if cfg.Workers > 1 {
+		deps.Group = meter.NewGroup(cfg.Workers, a.deps.Now)
+	}
+	var made []*meter.Meter
+	for worker, source := range sources {
+		cfg.Worker, deps.Source, deps.Boot = worker, source, a.nextBoot()
+		one, err := meter.New(cfg, deps)
+		if err != nil {
+			closeAll(sources)
+			return err
+		}
+		made = append(made, one)
 	}
 	m := a.meters[name]
 	if m == nil {
-		m = &metered{}
+		m = &metered{past: map[string]totals{}}
 		a.meters[name] = m
 	}
-	m.past.add(m.state())
-	m.meter, m.err, m.gone = made, nil, time.Time{}
-	a.deps.Logger.Info("capturing", "interface", name)
-	running.Go(func() { a.ended(m, name, made.Run(ctx)) })
+	for of, s := range m.states(name) {
+		past := m.past[of]
+		past.add(s)
+		m.past[of] = past
+	}
+	ctx, stop := context.WithCancel(a.running.ctx)
+	m.config, m.meters, m.err, m.gone, m.stop, m.ended = c, made, nil, time.Time{}, stop, make(chan struct{})
+	a.deps.Logger.Info("capturing", "interface", name, "fanout", len(made), "vlan", c.VLAN, "tunnels", c.Tunnels)
+	a.running.meters.Go(func() { a.meterAll(ctx, m, name) })
 	return nil
+}
+
+// meterAll runs the meters of an interface until its context or one of them ends.
+func (a *Agent) meterAll(ctx context.Context, m *metered, name string) {
+	defer m.stop()
+	faults := make([]error, len(m.meters))
+	var workers sync.WaitGroup
+	for i, one := range m.meters {
+		workers.Go(func() {
+			faults[i] = one.Run(ctx)
+			m.stop()
+		})
+	}
+	workers.Wait()
+	a.hasEnded(m, name, errors.Join(faults...))
+}
+
+// takeLeft takes what earlier meters of an interface have left: of those of an earlier run of the probe, and of those
+// that have ended since.
+func (a *Agent) takeLeft(name string) []checkpoint.Unfinished {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if m := a.meters[name]; m != nil && len(m.meters) > 0 {
+		for of := range m.states(name) {
+			if err := checkpoint.RecoverInterface(vfs.OS{}, a.checkpointDir(), of, a.recovered); err != nil {
+				a.deps.Logger.Error("recover checkpoints: what is named stays on disk", "error", err)
+			}
+		}
+	}
+	left := a.left[name]
+	delete(a.left, name)
+	return left
 }
 
 // nextBoot is the identity of the next meter's run. Each meter counts its sequence from the start, so one that follows
@@ -209,16 +397,87 @@ func (a *Agent) nextBoot() [16]byte {
 	return boot
 }
 
-// errStopped stands for an orderly end.
-var errStopped = errors.New("capture has stopped")
+// What stands for an end that is no fault.
+var (
+	errStopped  = errors.New("capture has stopped")
+	errDisabled = errors.New("the configuration does not ask for it any more")
+)
 
-func (a *Agent) ended(m *metered, name string, err error) {
-	if err == nil {
-		err = errStopped
-	} else {
-		a.deps.Logger.Warn("capture ended, will be tried again", "interface", name, "error", err)
-	}
+func (a *Agent) hasEnded(m *metered, name string, err error) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
+	switch {
+	case err != nil:
+		a.deps.Logger.Warn("capture ended, will be tried again", "interface", name, "error", err)
+	case a.running != nil && a.running.ctx.Err() == nil:
+		err = errDisabled
+	default:
+		err = errStopped
+	}
 	m.err, m.gone = err, a.deps.Now()
+	close(m.ended)
+}
+
+// Interfaces are those that are captured or are to be, and how.
+func (a *Agent) Interfaces() map[string]InterfaceConfig {
+	a.mutex.RLock()
+	defer a.mutex.RUnlock()
+	all := map[string]InterfaceConfig{}
+	for name, m := range a.meters {
+		if m.err == nil {
+			all[name] = m.config
+		}
+	}
+	for name, c := range a.wanted.named {
+		all[name] = c
+	}
+	return all
+}
+
+// SetInterfaces captures these interfaces from now on, in memory, in place of those that the configuration says, until
+// Reload. Only what changes is touched; an interface that cannot be captured now is looked for as others are. It returns
+// when captures that have ended are stored, and says what has changed. A nil map captures nothing.
+func (a *Agent) SetInterfaces(ctx context.Context, interfaces map[string]InterfaceConfig) (enabled, updated, disabled []string, err error) {
+	var faults []error
+	for name, c := range interfaces {
+		if err := c.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("interface %s: %w", name, err))
+		}
+		if name == "" {
+			faults = append(faults, errors.New("an interface has no name"))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, nil, nil, errors.Join(faults...)
+	}
+	named := map[string]InterfaceConfig{}
+	maps.Copy(named, interfaces)
+	return a.replaceWanted(ctx, func(w *wanted) { w.named = named })
+}
+
+// Reload captures from now on what this configuration says of capture. Its other parts hold at the next start. See
+// SetInterfaces.
+func (a *Agent) Reload(ctx context.Context, cfg Config) (enabled, updated, disabled []string, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, nil, nil, err
+	}
+	return a.replaceWanted(ctx, func(w *wanted) { w.capture, w.named = cfg.Capture, nil })
+}
+
+func (a *Agent) replaceWanted(ctx context.Context, change func(*wanted)) (enabled, updated, disabled []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, nil, err
+	}
+	a.mutex.Lock()
+	change(&a.wanted)
+	a.mutex.Unlock()
+	done, err := a.adjust(false)
+	return done.Enabled, done.Updated, done.Disabled, err
+}
+
+// DefaultInterface is how an interface is captured of which nothing else is said.
+func (a *Agent) DefaultInterface() InterfaceConfig {
+	a.mutex.RLock()
+	defer a.mutex.RUnlock()
+	return a.wanted.capture.common()
 }

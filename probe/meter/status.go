@@ -22,6 +22,10 @@ type Status struct {
 	Memory int    // bytes that the flow table takes
 	Folded uint64 // packets since Started that had no room in the flow table and were counted by protocol alone
 
+	// Unassigned counts packets since Started that belong to this worker and that others metered in its place, because
+	// it had no room for them.
+	Unassigned uint64
+
 	Frozen   uint64  // times the ring was full since Started
 	RingFill float64 // part of the ring that waits to be read, 0 to 1; -1 where the source does not say
 
@@ -49,6 +53,7 @@ type CheckpointStatus struct {
 type shown struct {
 	started time.Time
 	ring    capture.Stats
+	stayed  uint64
 	lanes   []shownLane
 }
 
@@ -68,7 +73,7 @@ func (m *Meter) Statuses() []Status {
 	s := m.shown
 	s.lanes = slices.Clone(s.lanes)
 	m.mu.Unlock()
-	status := Status{Interface: m.cfg.Interface, Started: s.started, Running: !s.started.IsZero(), Frozen: s.ring.Frozen, RingFill: m.ringFill()}
+	status := Status{Interface: m.cfg.Interface, Started: s.started, Running: !s.started.IsZero(), Unassigned: s.stayed, Frozen: s.ring.Frozen, RingFill: m.ringFill()}
 	select {
 	case <-m.stopped:
 		status.Running = false

@@ -1,0 +1,169 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/meter"
+)
+
+// InterfaceConfig is how one interface is captured.
+type InterfaceConfig struct {
+	Promiscuous bool           `json:"promisc"`
+	BlockSize   int            `json:"block_size"`
+	Blocks      int            `json:"blocks"`
+	Fanout      int            `json:"fanout"`
+	VLAN        meter.VLANMode `json:"vlan"`
+	VLANs       []uint16       `json:"vlans,omitempty"`
+	Tunnels     meter.Tunnels  `json:"tunnels"`
+}
+
+// Validate says everything that is wrong.
+func (c InterfaceConfig) Validate() error {
+	var faults []error
+	if c.Fanout < 1 || c.Fanout > maxFanout {
+		faults = append(faults, fmt.Errorf("fanout is %d: it must be between 1 and %d", c.Fanout, maxFanout))
+	}
+	return errors.Join(append(faults, meter.VLAN{Mode: c.VLAN, IDs: c.VLANs}.Validate(), c.Tunnels.Validate())...)
+}
+
+func (c InterfaceConfig) equal(o InterfaceConfig) bool {
+	return slices.Equal(c.VLANs, o.VLANs) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
+		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels
+}
+
+// maxFanout bounds the workers of an interface.
+const maxFanout = 64
+
+// Settings are those of some interfaces where they differ from those of all. What is left out is as for all.
+type Settings struct {
+	// Interfaces the settings are for; forms as in capture.interfaces. Of several settings the first that fits counts.
+	Interfaces []string `yaml:"interfaces"`
+	// Promiscuous, see capture.promiscuous.
+	Promiscuous *bool `yaml:"promiscuous"`
+	// BlockSize, see capture.block_size.
+	BlockSize *int `yaml:"block_size"`
+	// Blocks, see capture.blocks.
+	Blocks *int `yaml:"blocks"`
+	// Fanout, see capture.fanout.
+	Fanout *int `yaml:"fanout"`
+	// VLAN, see capture.vlan.
+	VLAN *meter.VLANMode `yaml:"vlan"`
+	// VLANs, see capture.vlans.
+	VLANs []uint16 `yaml:"vlans"`
+	// Tunnels, see capture.tunnels.
+	Tunnels *meter.Tunnels `yaml:"tunnels"`
+}
+
+// common is what holds for all interfaces that have no settings of their own.
+func (c *Capture) common() InterfaceConfig {
+	return InterfaceConfig{Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Fanout: c.Fanout,
+		VLAN: c.VLAN, VLANs: c.VLANs, Tunnels: c.Tunnels}
+}
+
+// of is how an interface is captured.
+func (c *Capture) of(name string) InterfaceConfig {
+	one := c.common()
+	for i := range c.Settings {
+		s := &c.Settings[i]
+		if matched, _, err := capture.Match(s.Interfaces, nil, []string{name}); err == nil && len(matched) > 0 {
+			return s.over(one)
+		}
+	}
+	return one
+}
+
+// over puts the settings over those of all.
+func (s *Settings) over(c InterfaceConfig) InterfaceConfig {
+	replace(&c.Promiscuous, s.Promiscuous)
+	replace(&c.BlockSize, s.BlockSize)
+	replace(&c.Blocks, s.Blocks)
+	replace(&c.Fanout, s.Fanout)
+	replace(&c.Tunnels, s.Tunnels)
+	if s.VLAN != nil || s.VLANs != nil {
+		replace(&c.VLAN, s.VLAN)
+		c.VLANs = s.VLANs
+	}
+	return c
+}
+
+func replace[T any](value, by *T) {
+	if by != nil {
+		*value = *by
+	}
+}
+
+// validate says everything that is wrong with what is captured.
+func (c *Capture) validate() error {
+	var faults []error
+	fault := func(at string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", at, err))
+		}
+	}
+	_, _, err := capture.Match(c.Interfaces, c.Exclude, nil)
+	fault("capture.interfaces", err)
+	fault("capture", c.common().Validate())
+	if c.Derived < 0 || c.Derived > maxDerived {
+		fault("capture.derived", fmt.Errorf("%d is not between 0 and %d", c.Derived, maxDerived))
+	}
+	for i := range c.Settings {
+		s := &c.Settings[i]
+		at := fmt.Sprintf("capture.settings[%d]", i)
+		if len(s.Interfaces) == 0 {
+			fault(at, errors.New("interfaces: names none"))
+		}
+		_, _, err := capture.Match(s.Interfaces, nil, nil)
+		fault(at+".interfaces", err)
+		fault(at, s.over(c.common()).Validate())
+	}
+	return errors.Join(faults...)
+}
+
+// maxDerived bounds the derived interfaces of a kind.
+const maxDerived = 4094
+
+// wanted is what is to be captured.
+type wanted struct {
+	capture Capture
+	named   map[string]InterfaceConfig // replaces what capture says of interfaces; nil: it does not
+}
+
+// interfaces gives those of the existing interfaces that are to be captured, how, and the patterns that match none.
+// Where the VLANs of an interface are split, the kernel's own interfaces for them are left out: their frames would
+// count twice.
+func (w *wanted) interfaces(existing []string) (all map[string]InterfaceConfig, unmatched []string, err error) {
+	all = map[string]InterfaceConfig{}
+	if w.named != nil {
+		for name, c := range w.named {
+			all[name] = c
+		}
+		return all, nil, nil
+	}
+	matched, unmatched, err := capture.Match(w.capture.Interfaces, w.capture.Exclude, existing)
+	if err != nil {
+		return nil, nil, fmt.Errorf("capture.interfaces: %w", err)
+	}
+	for _, name := range matched {
+		all[name] = w.capture.of(name)
+	}
+	for name := range all {
+		parent, _, derived := strings.Cut(name, ".")
+		if of, ok := all[parent]; derived && ok && of.VLAN != meter.VLANIgnore && of.VLAN != "" {
+			delete(all, name)
+		}
+	}
+	return all, unmatched, nil
+}
+
+// names says whether the configuration names an interface, other than by a pattern.
+func (w *wanted) names(name string) bool {
+	if w.named != nil {
+		_, ok := w.named[name]
+		return ok
+	}
+	return slices.Contains(w.capture.Interfaces, name)
+}
