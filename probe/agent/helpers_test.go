@@ -73,6 +73,8 @@ func (s *source) Wake() {
 
 func (s *source) Stats() (capture.Stats, error) { return capture.Stats{}, nil }
 
+func (s *source) Fill() float64 { return 0.25 }
+
 func (s *source) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
