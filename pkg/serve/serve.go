@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -61,6 +63,8 @@ type Deps struct {
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
 	RuntimeID string
+	// Traces makes the spans of requests; nil: none are recorded.
+	Traces trace.TracerProvider
 	// Now is the clock of relative times; nil: time.Now, in the machine's zone.
 	Now func() time.Time
 }
@@ -74,7 +78,10 @@ type Server struct {
 	tokens  []token
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
+	guard   *guard
+	lists   *actors.Store
 	metrics *metrics
+	tracer  trace.Tracer
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -97,10 +104,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
 	}
+	if cfg.Limits.List == 0 {
+		cfg.Limits.List = defaultListLimit
+	}
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
-	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role), tokens: decodeTokens(cfg.Tokens)}
+	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
+		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
+		lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -121,11 +133,19 @@ func (s *Server) register() (err error) {
 			err = fmt.Errorf("serve: %v", p)
 		}
 	}()
+	compress, err := compression()
+	if err != nil {
+		return err
+	}
 	for _, r := range append(s.contract(), s.deps.Extra...) {
 		if r.Role.rank() == 0 {
 			return fmt.Errorf("serve: route %s has no role", r.Pattern)
 		}
-		s.mux.Handle(r.Pattern, r.Handler)
+		handler := r.Handler
+		if r.Pattern != metricsPattern { // which compresses by itself
+			handler = compress(handler)
+		}
+		s.mux.Handle(r.Pattern, handler)
 		s.routes[r.Pattern] = r.Role
 	}
 	return nil

@@ -130,6 +130,8 @@ type Deps struct {
 	List  func() ([]string, error)
 	Watch func(ctx context.Context, changed chan<- struct{})
 	Now   func() time.Time
+	// Reload reads the configuration again; nil: Agent.Reload goes back to the one that New got.
+	Reload func() (Capture, error)
 }
 
 // Agent is a probe. New opens its store; Run captures; Query and Catalog may be called in between by any goroutine.

@@ -25,13 +25,14 @@ const forgetAfter = time.Hour
 
 // metered is an interface that is to be captured, and the last meters that ran on it.
 type metered struct {
-	config InterfaceConfig
-	meters []*meter.Meter    // one for each worker; none: it could not be captured yet
-	past   map[string]totals // of the meters before them, of the interface and of those derived from it
-	err    error             // why it does not run now; nil while it does
-	gone   time.Time         // since when it does not run; zero while it does
-	stop   context.CancelFunc
-	ended  chan struct{} // closed when the last meters have ended
+	config  InterfaceSettings
+	meters  []*meter.Meter    // one for each worker; none: it could not be captured yet
+	past    map[string]totals // of the meters before them, of the interface and of those derived from it
+	err     error             // why it does not run now; nil while it does
+	gone    time.Time         // since when it does not run; zero while it does
+	running *running          // what it belongs to
+	stop    context.CancelFunc
+	ended   chan struct{} // closed when the last meters have ended
 }
 
 // states of the meters, by interface: the captured one, and those derived from it.
@@ -89,14 +90,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	r := &running{ctx: ctx}
 	defer r.meters.Wait()
 	defer cancel()
-	defer a.setRunning(nil)
-	a.setRunning(r)
+	defer a.notRunningAnyMore()
 	changed := make(chan struct{}, 1)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
 	watching.Go(func() { a.deps.Watch(ctx, changed) })
-	if _, err := a.adjust(true); err != nil {
+	if err := a.begin(r); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(a.cfg.Capture.Rescan)
@@ -104,17 +104,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			a.setRunning(nil)
+			a.notRunningAnyMore()
 			r.meters.Wait()
 			return a.lost()
 		case <-changed:
 			pause(ctx, settle)
 		case <-ticker.C:
 		}
-		// Later on nothing is fatal: what cannot be opened now is tried again.
-		if _, err := a.adjust(false); err != nil {
-			a.deps.Logger.Warn("interfaces were not looked for", "error", err)
-		}
+		a.look()
 	}
 }
 
@@ -125,10 +122,10 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (a *Agent) setRunning(r *running) {
+func (a *Agent) notRunningAnyMore() {
 	a.turn.Lock()
 	defer a.turn.Unlock()
-	a.running = r
+	a.running = nil
 }
 
 // lost is the error of the meters that could not store everything.
@@ -144,57 +141,68 @@ func (a *Agent) lost() error {
 	return errors.Join(faults...)
 }
 
-// Change is what became of interfaces when what is captured changed.
-type Change struct {
-	Enabled, Updated, Disabled []string // in order
-}
-
 // adjust starts and stops captures so that what is wanted is captured, and leaves alone what is captured as it should
-// be. With first, a fault of a named interface ends it, before anything runs.
-func (a *Agent) adjust(first bool) (Change, error) {
-	a.turn.Lock()
-	defer a.turn.Unlock()
-	if a.running == nil || a.running.ctx.Err() != nil {
-		return Change{}, nil
-	}
+// be. With first, a fault of a named interface ends it, before anything runs. It says what is wanted, whether or not it
+// exists, and which captures it has stopped. a.turn is held.
+func (a *Agent) adjust(first bool) (all map[string]InterfaceSettings, stopped []string, err error) {
 	existing, err := a.deps.List()
 	if err != nil {
-		return Change{}, fmt.Errorf("list interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list interfaces: %w", err)
 	}
 	all, unmatched, err := a.want(existing)
 	if err != nil {
-		return Change{}, err
+		return nil, nil, err
 	}
-	if first {
-		for _, name := range a.unmatched(unmatched, existing) {
-			all[name] = a.wanted.capture.of(name)
-		}
-	}
-	change := a.end(all, existing)
+	stopped = a.end(all, existing)
 	a.forget(existing)
-	sources, err := a.open(all, first)
+	there := maps.Clone(all)
+	for _, name := range a.unmatched(unmatched, existing, first) {
+		all[name] = a.wanted.of(name)
+	}
+	if first { // opening what is not there says what is wrong
+		there = all
+	}
+	sources, err := a.open(there, first)
 	if err != nil {
-		return Change{}, err
+		return nil, nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
 		if err := a.run(name, all[name], sources[name]); err != nil {
-			return change, err
-		}
-		if !slices.Contains(change.Updated, name) {
-			change.Enabled = append(change.Enabled, name)
+			return nil, nil, err
 		}
 	}
-	return change, nil
+	return all, stopped, nil
 }
 
-func (a *Agent) want(existing []string) (map[string]InterfaceConfig, []string, error) {
+// look is adjust later on, when nothing is fatal: what cannot be opened now is tried again.
+func (a *Agent) look() {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	if a.running == nil || a.running.ctx.Err() != nil {
+		return
+	}
+	if _, _, err := a.adjust(false); err != nil {
+		a.deps.Logger.Warn("interfaces were not looked for", "error", err)
+	}
+}
+
+// begin is adjust at the start.
+func (a *Agent) begin(r *running) error {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	a.running = r
+	_, _, err := a.adjust(true)
+	return err
+}
+
+func (a *Agent) want(existing []string) (map[string]InterfaceSettings, []string, error) {
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	return a.wanted.interfaces(existing)
 }
 
 // end ends the captures that are not wanted any more, or not in this way, and waits until all they saw is stored.
-func (a *Agent) end(all map[string]InterfaceConfig, existing []string) (change Change) {
+func (a *Agent) end(all map[string]InterfaceSettings, existing []string) (names []string) {
 	var ending []*metered
 	a.mutex.Lock()
 	for name, m := range a.meters {
@@ -202,13 +210,10 @@ func (a *Agent) end(all map[string]InterfaceConfig, existing []string) (change C
 		switch {
 		case m.err != nil, !wanted && !slices.Contains(existing, name):
 			continue // its capture has ended, or is about to end by itself
-		case !wanted:
-			change.Disabled = append(change.Disabled, name)
-		case !config.equal(m.config):
-			change.Updated = append(change.Updated, name)
-		default:
+		case wanted && config.equal(m.config):
 			continue
 		}
+		names = append(names, name)
 		m.stop()
 		ending = append(ending, m)
 	}
@@ -216,18 +221,17 @@ func (a *Agent) end(all map[string]InterfaceConfig, existing []string) (change C
 	for _, m := range ending {
 		<-m.ended
 	}
-	slices.Sort(change.Disabled)
-	slices.Sort(change.Updated)
-	return change
+	slices.Sort(names)
+	return names
 }
 
 // unmatched returns the plain names among patterns that no interface matches: opening them says what is wrong. That
-// nothing matches a glob yet is worth a line in the log.
-func (a *Agent) unmatched(patterns, existing []string) (names []string) {
+// nothing matches a glob yet is worth a line in the log, the first time.
+func (a *Agent) unmatched(patterns, existing []string, first bool) (names []string) {
 	for _, pattern := range patterns {
 		if pattern != capture.Any && !strings.ContainsAny(pattern, "*?[/") {
 			names = append(names, pattern)
-		} else {
+		} else if first {
 			a.deps.Logger.Warn("no interface matches yet", "pattern", pattern, "existing", strings.Join(existing, ","))
 		}
 	}
@@ -235,7 +239,7 @@ func (a *Agent) unmatched(patterns, existing []string) (names []string) {
 }
 
 // open opens the interfaces that are not captured yet; with first, all that have to be there or none.
-func (a *Agent) open(all map[string]InterfaceConfig, first bool) (map[string][]capture.Source, error) {
+func (a *Agent) open(all map[string]InterfaceSettings, first bool) (map[string][]capture.Source, error) {
 	sources := map[string][]capture.Source{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if a.isRunning(name) {
@@ -315,7 +319,7 @@ func (a *Agent) forget(existing []string) {
 }
 
 // run starts the meters of an interface, one for each source.
-func (a *Agent) run(name string, c InterfaceConfig, sources []capture.Source) error {
+func (a *Agent) run(name string, c InterfaceSettings, sources []capture.Source) error {
 	left := a.takeLeft(name)
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -349,7 +353,7 @@ func (a *Agent) run(name string, c InterfaceConfig, sources []capture.Source) er
 		m.past[of] = past
 	}
 	ctx, stop := context.WithCancel(a.running.ctx)
-	m.config, m.meters, m.err, m.gone, m.stop, m.ended = c, made, nil, time.Time{}, stop, make(chan struct{})
+	m.config, m.meters, m.err, m.gone, m.running, m.stop, m.ended = c, made, nil, time.Time{}, a.running, stop, make(chan struct{})
 	a.deps.Logger.Info("capturing", "interface", name, "fanout", len(made), "vlan", c.VLAN, "tunnels", c.Tunnels)
 	a.running.meters.Go(func() { a.meterAll(ctx, m, name) })
 	return nil
@@ -409,75 +413,11 @@ func (a *Agent) hasEnded(m *metered, name string, err error) {
 	switch {
 	case err != nil:
 		a.deps.Logger.Warn("capture ended, will be tried again", "interface", name, "error", err)
-	case a.running != nil && a.running.ctx.Err() == nil:
+	case m.running.ctx.Err() == nil:
 		err = errDisabled
 	default:
 		err = errStopped
 	}
 	m.err, m.gone = err, a.deps.Now()
 	close(m.ended)
-}
-
-// Interfaces are those that are captured or are to be, and how.
-func (a *Agent) Interfaces() map[string]InterfaceConfig {
-	a.mutex.RLock()
-	defer a.mutex.RUnlock()
-	all := map[string]InterfaceConfig{}
-	for name, m := range a.meters {
-		if m.err == nil {
-			all[name] = m.config
-		}
-	}
-	for name, c := range a.wanted.named {
-		all[name] = c
-	}
-	return all
-}
-
-// SetInterfaces captures these interfaces from now on, in memory, in place of those that the configuration says, until
-// Reload. Only what changes is touched; an interface that cannot be captured now is looked for as others are. It returns
-// when captures that have ended are stored, and says what has changed. A nil map captures nothing.
-func (a *Agent) SetInterfaces(ctx context.Context, interfaces map[string]InterfaceConfig) (enabled, updated, disabled []string, err error) {
-	var faults []error
-	for name, c := range interfaces {
-		if err := c.Validate(); err != nil {
-			faults = append(faults, fmt.Errorf("interface %s: %w", name, err))
-		}
-		if name == "" {
-			faults = append(faults, errors.New("an interface has no name"))
-		}
-	}
-	if len(faults) > 0 {
-		return nil, nil, nil, errors.Join(faults...)
-	}
-	named := map[string]InterfaceConfig{}
-	maps.Copy(named, interfaces)
-	return a.replaceWanted(ctx, func(w *wanted) { w.named = named })
-}
-
-// Reload captures from now on what this configuration says of capture. Its other parts hold at the next start. See
-// SetInterfaces.
-func (a *Agent) Reload(ctx context.Context, cfg Config) (enabled, updated, disabled []string, err error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, nil, nil, err
-	}
-	return a.replaceWanted(ctx, func(w *wanted) { w.capture, w.named = cfg.Capture, nil })
-}
-
-func (a *Agent) replaceWanted(ctx context.Context, change func(*wanted)) (enabled, updated, disabled []string, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, nil, err
-	}
-	a.mutex.Lock()
-	change(&a.wanted)
-	a.mutex.Unlock()
-	done, err := a.adjust(false)
-	return done.Enabled, done.Updated, done.Disabled, err
-}
-
-// DefaultInterface is how an interface is captured of which nothing else is said.
-func (a *Agent) DefaultInterface() InterfaceConfig {
-	a.mutex.RLock()
-	defer a.mutex.RUnlock()
-	return a.wanted.capture.common()
 }

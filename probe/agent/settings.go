@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,19 +11,18 @@ import (
 	"github.com/weirflow/weir/probe/meter"
 )
 
-// InterfaceConfig is how one interface is captured.
-type InterfaceConfig struct {
-	Promiscuous bool           `json:"promisc"`
-	BlockSize   int            `json:"block_size"`
-	Blocks      int            `json:"blocks"`
-	Fanout      int            `json:"fanout"`
-	VLAN        meter.VLANMode `json:"vlan"`
-	VLANs       []uint16       `json:"vlans,omitempty"`
-	Tunnels     meter.Tunnels  `json:"tunnels"`
+// InterfaceSettings are how one interface is captured. What is zero is as the configuration says for it.
+type InterfaceSettings struct {
+	Promiscuous       bool
+	BlockSize, Blocks int
+	Fanout            int
+	VLAN              meter.VLANMode
+	VLANs             []uint16
+	Tunnels           meter.Tunnels
 }
 
 // Validate says everything that is wrong.
-func (c InterfaceConfig) Validate() error {
+func (c InterfaceSettings) Validate() error {
 	var faults []error
 	if c.Fanout < 1 || c.Fanout > maxFanout {
 		faults = append(faults, fmt.Errorf("fanout is %d: it must be between 1 and %d", c.Fanout, maxFanout))
@@ -30,9 +30,19 @@ func (c InterfaceConfig) Validate() error {
 	return errors.Join(append(faults, meter.VLAN{Mode: c.VLAN, IDs: c.VLANs}.Validate(), c.Tunnels.Validate())...)
 }
 
-func (c InterfaceConfig) equal(o InterfaceConfig) bool {
+func (c InterfaceSettings) equal(o InterfaceSettings) bool {
 	return slices.Equal(c.VLANs, o.VLANs) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
 		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels
+}
+
+// completed has what is zero as of.
+func (c InterfaceSettings) completed(of InterfaceSettings) InterfaceSettings {
+	c.BlockSize, c.Blocks, c.Fanout = cmp.Or(c.BlockSize, of.BlockSize), cmp.Or(c.Blocks, of.Blocks), cmp.Or(c.Fanout, of.Fanout)
+	if c.VLAN == "" {
+		c.VLAN, c.VLANs = of.VLAN, of.VLANs
+	}
+	c.Tunnels = cmp.Or(c.Tunnels, of.Tunnels)
+	return c
 }
 
 // maxFanout bounds the workers of an interface.
@@ -59,13 +69,13 @@ type Settings struct {
 }
 
 // common is what holds for all interfaces that have no settings of their own.
-func (c *Capture) common() InterfaceConfig {
-	return InterfaceConfig{Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Fanout: c.Fanout,
+func (c *Capture) common() InterfaceSettings {
+	return InterfaceSettings{Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Fanout: c.Fanout,
 		VLAN: c.VLAN, VLANs: c.VLANs, Tunnels: c.Tunnels}
 }
 
 // of is how an interface is captured.
-func (c *Capture) of(name string) InterfaceConfig {
+func (c *Capture) of(name string) InterfaceSettings {
 	one := c.common()
 	for i := range c.Settings {
 		s := &c.Settings[i]
@@ -77,7 +87,7 @@ func (c *Capture) of(name string) InterfaceConfig {
 }
 
 // over puts the settings over those of all.
-func (s *Settings) over(c InterfaceConfig) InterfaceConfig {
+func (s *Settings) over(c InterfaceSettings) InterfaceSettings {
 	replace(&c.Promiscuous, s.Promiscuous)
 	replace(&c.BlockSize, s.BlockSize)
 	replace(&c.Blocks, s.Blocks)
@@ -129,19 +139,22 @@ const maxDerived = 4094
 // wanted is what is to be captured.
 type wanted struct {
 	capture Capture
-	named   map[string]InterfaceConfig // replaces what capture says of interfaces; nil: it does not
+	named   map[string]InterfaceSettings // replaces what capture says of interfaces; nil: it does not
 }
 
 // interfaces gives those of the existing interfaces that are to be captured, how, and the patterns that match none.
 // Where the VLANs of an interface are split, the kernel's own interfaces for them are left out: their frames would
 // count twice.
-func (w *wanted) interfaces(existing []string) (all map[string]InterfaceConfig, unmatched []string, err error) {
-	all = map[string]InterfaceConfig{}
+func (w *wanted) interfaces(existing []string) (all map[string]InterfaceSettings, unmatched []string, err error) {
+	all = map[string]InterfaceSettings{}
 	if w.named != nil {
-		for name, c := range w.named {
-			all[name] = c
+		for name := range w.named {
+			if all[name] = w.of(name); !slices.Contains(existing, name) {
+				delete(all, name)
+				unmatched = append(unmatched, name)
+			}
 		}
-		return all, nil, nil
+		return all, unmatched, nil
 	}
 	matched, unmatched, err := capture.Match(w.capture.Interfaces, w.capture.Exclude, existing)
 	if err != nil {
@@ -157,6 +170,15 @@ func (w *wanted) interfaces(existing []string) (all map[string]InterfaceConfig, 
 		}
 	}
 	return all, unmatched, nil
+}
+
+// of is how an interface is captured, if it is.
+func (w *wanted) of(name string) InterfaceSettings {
+	all := w.capture.of(name)
+	if c, ok := w.named[name]; ok {
+		return c.completed(all)
+	}
+	return all
 }
 
 // names says whether the configuration names an interface, other than by a pattern.

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -126,16 +125,25 @@ func issues(a flow.Accounting) map[string]uint64 {
 // Routes are what only a probe serves.
 func (a *Agent) Routes() []serve.Route {
 	status := http.HandlerFunc(a.serveStatus)
-	return []serve.Route{
-		{Pattern: "GET /status", Role: serve.RoleQuery, Handler: status},
-		{Pattern: "GET /status/{iface}", Role: serve.RoleQuery, Handler: status},
-	}
+	return append(configRoutes(a),
+		serve.Route{Pattern: "GET /status", Role: serve.RoleQuery, Handler: status},
+		serve.Route{Pattern: "GET /status/{iface}", Role: serve.RoleQuery, Handler: status})
 }
 
 // serveStatus answers like goProbe: interfaces by path or by the parameter ifaces, each a list with commas; 204
 // without a body where none of them is known.
 func (a *Agent) serveStatus(w http.ResponseWriter, r *http.Request) {
-	var names []string
+	names := namedInterfaces(r)
+	status := a.Status(names...)
+	if len(names) > 0 && len(status.Statuses) == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	serve.WriteJSON(w, status)
+}
+
+// namedInterfaces are those of the path and of the parameter ifaces, each a list with commas.
+func namedInterfaces(r *http.Request) (names []string) {
 	for _, list := range append(r.URL.Query()["ifaces"], r.PathValue("iface")) {
 		for name := range strings.SplitSeq(list, ",") {
 			if name != "" {
@@ -143,18 +151,7 @@ func (a *Agent) serveStatus(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	status := a.Status(names...)
-	if len(names) > 0 && len(status.Statuses) == 0 {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	body, err := json.Marshal(status)
-	if err != nil {
-		http.Error(w, "the status cannot be encoded", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // the caller is gone if it fails
+	return names
 }
 
 func union(a, b []string) []string {
