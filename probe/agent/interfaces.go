@@ -96,6 +96,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer watching.Wait()
 	defer cancel()
 	watching.Go(func() { a.deps.Watch(ctx, changed) })
+	watching.Go(func() { a.store.Run(ctx) })
 	if err := a.begin(r); err != nil {
 		return err
 	}

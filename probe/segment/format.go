@@ -1,0 +1,302 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// FormatVersion is the version of segments that this build writes, and the only one it reads.
+const FormatVersion = 1
+
+// Bounds of the format; docs/FORMAT.md has the byte tables.
+const (
+	// MaxStamps is the greatest number of interval ends in a segment: more than a day has seconds.
+	MaxStamps = 1 << 17
+	// MaxBlocks is the greatest number of log blocks in a segment.
+	MaxBlocks = 1 << 20
+	// MaxServices is the number of services there can be.
+	MaxServices = 1 << 24
+	// MaxInterfaceName is the longest name of an interface in bytes.
+	MaxInterfaceName = 64
+
+	secondsPerDay = 86400
+	maxDay        = 253402300800/secondsPerDay - 1 // the last of the year 9999
+	headerFixed   = 16                             // before the interface's name
+	maxHeader     = headerFixed + MaxInterfaceName + 4
+	trailerSize   = 24
+	maxFooter     = 1 << 16
+	sectionSize   = 24
+	// tailSize is what Open reads at the end of the file: trailer and footer and, in all but huge segments, the
+	// indices of the dictionaries.
+	tailSize = 4096
+)
+
+var (
+	headMagic = [8]byte{'W', 'E', 'I', 'R', 'S', 'E', 'G', 'M'}
+	tailMagic = [8]byte{'W', 'E', 'I', 'R', 'S', 'E', 'N', 'D'}
+)
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli()) }
+
+// ErrDamaged is wrapped by every error about bytes that are not what the writer wrote.
+var ErrDamaged = errors.New("damaged segment")
+
+// ErrVersion is wrapped by the error of a segment that a later version wrote.
+var ErrVersion = errors.New("written by a later version")
+
+// Meta says which rows a segment may hold.
+type Meta struct {
+	Interface string
+	Day       int64 // UTC days since 1970 of the second before the ends of all intervals
+	First     int64 // least and greatest stamp it may hold, both included
+	Last      int64
+}
+
+// Validate checks the bounds.
+func (m Meta) Validate() error {
+	switch {
+	case len(m.Interface) == 0 || len(m.Interface) > MaxInterfaceName:
+		return fmt.Errorf("interface name of %d bytes: not 1 to %d", len(m.Interface), MaxInterfaceName)
+	case m.Day < 0 || m.Day > maxDay:
+		return fmt.Errorf("day %d: not between 1970 and 9999", m.Day)
+	case m.First > m.Last || m.First <= m.Day*secondsPerDay || m.Last > (m.Day+1)*secondsPerDay:
+		return fmt.Errorf("stamps %d to %d: not ends of intervals of day %d", m.First, m.Last, m.Day)
+	}
+	return nil
+}
+
+// header is what the file begins with.
+func (m Meta) header() []byte {
+	b := append(make([]byte, 0, maxHeader), headMagic[:]...)
+	b = binary.LittleEndian.AppendUint16(b, FormatVersion)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(m.Interface)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.Day))
+	b = append(b, m.Interface...)
+	return binary.LittleEndian.AppendUint32(b, checksum(b))
+}
+
+// checkHeader says why b, the start of a file, is not the start of a segment of this version.
+func checkHeader(b []byte) error {
+	if len(b) < headerFixed+4 || !bytes.HasPrefix(b, headMagic[:]) {
+		return fmt.Errorf("%w: no header of a segment", ErrDamaged)
+	}
+	n := headerFixed + int(binary.LittleEndian.Uint16(b[10:]))
+	if n > maxHeader-4 || len(b) < n+4 || checksum(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
+		return fmt.Errorf("%w: checksum mismatch in the header", ErrDamaged)
+	}
+	return checkVersion(binary.LittleEndian.Uint16(b[8:]))
+}
+
+func checkVersion(v uint16) error {
+	if v != FormatVersion {
+		return fmt.Errorf("%w: format %d, this build reads %d", ErrVersion, v, FormatVersion)
+	}
+	return nil
+}
+
+// sectionID names a part of the file. The numbers are stored.
+type sectionID uint16
+
+const (
+	sectionIPv4          sectionID = 1  // pages of IPv4 addresses
+	sectionIPv6          sectionID = 2  // pages of IPv6 addresses
+	sectionChunks        sectionID = 3  // chunks of rows
+	sectionRollups       sectionID = 4  // counters of a service by stamp
+	sectionServices      sectionID = 5  // services and their sums
+	sectionBlocks        sectionID = 6  // log blocks
+	sectionStamps        sectionID = 7  // ends of intervals and their sums
+	sectionDirectory     sectionID = 8  // where the chunks are and what they hold
+	sectionRollupIndex   sectionID = 9  // where the rollups are
+	sectionPostings      sectionID = 10 // pages of destination codes to chunks; may be absent
+	sectionPostingsIndex sectionID = 11
+	sectionIPv4Index     sectionID = 12
+	sectionIPv6Index     sectionID = 13
+)
+
+var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6 addresses", sectionChunks: "chunks",
+	sectionRollups: "rollups", sectionServices: "services", sectionBlocks: "blocks", sectionStamps: "stamps",
+	sectionDirectory: "directory", sectionRollupIndex: "index of rollups", sectionPostings: "postings",
+	sectionPostingsIndex: "index of postings", sectionIPv4Index: "index of IPv4 addresses",
+	sectionIPv6Index: "index of IPv6 addresses"}
+
+func (id sectionID) String() string {
+	if id == 0 || int(id) >= len(sectionNames) {
+		return fmt.Sprintf("section %d", uint16(id))
+	}
+	return sectionNames[id]
+}
+
+// section is an entry of the footer's table.
+type section struct {
+	id     sectionID
+	crc    uint32
+	offset int64
+	length int64
+}
+
+// footer is what a reader knows of a segment when it has opened it.
+type footer struct {
+	meta                             Meta
+	rows, tuples                     int64
+	ipv4, ipv6                       uint32
+	services, stamps, blocks, chunks uint32
+	firstStamp, lastStamp            int64
+	hasCounter                       uint16
+	totals                           [CounterCount]uint64
+	foldedRows, foldedStamps         int64
+	folded                           [CounterCount]uint64
+	sections                         []section
+}
+
+func (f *footer) append(b []byte) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint16(b, uint16(len(f.meta.Interface)))
+	b = append(b, f.meta.Interface...)
+	for _, v := range []int64{f.meta.Day, f.meta.First, f.meta.Last, f.rows, f.tuples, f.firstStamp, f.lastStamp,
+		f.foldedRows, f.foldedStamps} {
+		b = le.AppendUint64(b, uint64(v))
+	}
+	for _, v := range []uint32{f.ipv4, f.ipv6, f.services, f.stamps, f.blocks, f.chunks} {
+		b = le.AppendUint32(b, v)
+	}
+	b = le.AppendUint16(b, f.hasCounter)
+	for i := range CounterCount {
+		b = le.AppendUint64(b, f.totals[i])
+	}
+	for i := range CounterCount {
+		b = le.AppendUint64(b, f.folded[i])
+	}
+	b = le.AppendUint16(b, uint16(len(f.sections)))
+	for _, s := range f.sections {
+		b = le.AppendUint16(b, uint16(s.id))
+		b = le.AppendUint16(b, 0)
+		b = le.AppendUint32(b, s.crc)
+		b = le.AppendUint64(b, uint64(s.offset))
+		b = le.AppendUint64(b, uint64(s.length))
+	}
+	return b
+}
+
+// appendTrailer appends what a segment ends with, after the footer.
+func appendTrailer(b, footer []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(footer)))
+	b = binary.LittleEndian.AppendUint32(b, checksum(footer))
+	b = binary.LittleEndian.AppendUint16(b, FormatVersion)
+	b = binary.LittleEndian.AppendUint16(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
+	return append(b, tailMagic[:]...)
+}
+
+// parseTrailer returns length and checksum of the footer. b is the last trailerSize bytes.
+func parseTrailer(b []byte) (size int64, crc uint32, err error) {
+	le := binary.LittleEndian
+	if !bytes.Equal(b[16:], tailMagic[:]) || le.Uint32(b[12:]) != checksum(b[:12]) {
+		return 0, 0, fmt.Errorf("%w: no end of a segment, it was cut or never finished", ErrDamaged)
+	}
+	if err := checkVersion(le.Uint16(b[8:])); err != nil {
+		return 0, 0, err
+	}
+	size = int64(le.Uint32(b))
+	if size > maxFooter {
+		return 0, 0, fmt.Errorf("%w: footer of %d bytes", ErrDamaged, size)
+	}
+	return size, le.Uint32(b[4:]), nil
+}
+
+// parse reads a footer whose checksum is right and which begins at offset end.
+func (f *footer) parse(b []byte, end int64) error {
+	r := fields{b: b}
+	f.meta.Interface = string(r.bytes(int(r.u16())))
+	for _, p := range []*int64{&f.meta.Day, &f.meta.First, &f.meta.Last, &f.rows, &f.tuples, &f.firstStamp, &f.lastStamp,
+		&f.foldedRows, &f.foldedStamps} {
+		*p = int64(r.u64())
+	}
+	for _, p := range []*uint32{&f.ipv4, &f.ipv6, &f.services, &f.stamps, &f.blocks, &f.chunks} {
+		*p = r.u32()
+	}
+	f.hasCounter = r.u16()
+	for i := range CounterCount {
+		f.totals[i] = r.u64()
+	}
+	for i := range CounterCount {
+		f.folded[i] = r.u64()
+	}
+	f.sections = make([]section, min(int(r.u16()), len(r.b)/sectionSize))
+	at := int64(len(f.meta.header()))
+	for i := range f.sections {
+		s := &f.sections[i]
+		s.id = sectionID(r.u16())
+		r.u16()
+		s.crc, s.offset, s.length = r.u32(), int64(r.u64()), int64(r.u64())
+		if s.offset != at || s.length < 0 || s.length > end-at || (i > 0 && s.id <= 0) {
+			return fmt.Errorf("%w: place of the %v", ErrDamaged, s.id)
+		}
+		at += s.length
+	}
+	switch {
+	case r.bad || len(r.b) != 0 || at != end || f.meta.Validate() != nil:
+		return fmt.Errorf("%w: footer", ErrDamaged)
+	case f.rows < f.tuples || f.tuples < 0 || f.rows > math.MaxInt64/8 || uint64(f.ipv4)+uint64(f.ipv6) > math.MaxInt32 ||
+		f.services > MaxServices || f.stamps > MaxStamps || f.blocks > MaxBlocks || f.hasCounter>>CounterCount != 0:
+		return fmt.Errorf("%w: footer: %d rows, %d tuples, %d services, %d stamps, %d blocks", ErrDamaged, f.rows, f.tuples,
+			f.services, f.stamps, f.blocks)
+	}
+	return nil
+}
+
+// fields reads little-endian integers; after the end of b it gives zeros and is bad.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (r *fields) bytes(n int) []byte {
+	if n > len(r.b) {
+		r.bad, r.b = true, nil
+		return make([]byte, min(n, 8))
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *fields) u16() uint16 { return binary.LittleEndian.Uint16(r.bytes(2)) }
+func (r *fields) u32() uint32 { return binary.LittleEndian.Uint32(r.bytes(4)) }
+func (r *fields) u64() uint64 { return binary.LittleEndian.Uint64(r.bytes(8)) }
+
+// split and join are the two forms of counters.
+func split(c *flow.Counters) [CounterCount]uint64 {
+	return [CounterCount]uint64{c.BytesReceived, c.BytesSent, c.PacketsReceived, c.PacketsSent, c.Attempts, c.Accepts,
+		c.Rejects, c.RoundTripNanoseconds, c.RoundTrips}
+}
+
+func join(v *[CounterCount]uint64) flow.Counters {
+	return flow.Counters{BytesReceived: v[0], BytesSent: v[1], PacketsReceived: v[2], PacketsSent: v[3], Attempts: v[4],
+		Accepts: v[5], Rejects: v[6], RoundTripNanoseconds: v[7], RoundTrips: v[8]}
+}
+
+// add sums, saturating as flow.Counters does. It reports whether all sums fit.
+func add(sum, v *[CounterCount]uint64) bool {
+	fits := true
+	n := CounterCount
+	if v[Attempts]|v[Accepts]|v[Rejects]|v[RoundTripNanoseconds]|v[RoundTrips] == 0 { // as in most rows
+		n = Attempts
+	}
+	for i, x := range v[:n] {
+		s := sum[i] + x
+		if s < x {
+			s, fits = math.MaxUint64, false
+		}
+		sum[i] = s
+	}
+	return fits
+}
