@@ -79,7 +79,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(contex
 		out.fail(problem)
 		return
 	}
-	if err := out.finish(result); err != nil {
+	if err := out.finish(s.named(ctx, q, result)); err != nil {
 		s.deps.Logger.Debug("answer not delivered", "error", err, "remote", r.RemoteAddr)
 	}
 	s.audit(r, q, result, nil, started)

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirflow/weir/pkg/actors"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -58,7 +58,9 @@ type Deps struct {
 	// Registerer takes the server's own metrics, Gatherer is what GET /metrics shows; either may be nil.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
-	// Lookup resolves host names in conditions; nil: the system's resolver.
+	// Resolver looks up host names in conditions and names of addresses in results; nil: one of the server's own.
+	Resolver *resolve.Resolver
+	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
@@ -98,8 +100,14 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Resolver == nil {
+		var err error
+		if deps.Resolver, err = resolve.New(resolve.DefaultConfig(), resolve.Deps{}); err != nil {
+			return nil, err
+		}
+	}
 	if deps.Lookup == nil {
-		deps.Lookup = systemLookup
+		deps.Lookup = deps.Resolver.Addresses
 	}
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
@@ -248,9 +256,4 @@ func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), listenerKey{}, &listener{trusted: true})))
 	})
-}
-
-// systemLookup asks the system's resolver.
-func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 }

@@ -17,7 +17,8 @@ const actorsAlias = "actors"
 func (c *checker) condition(ctx context.Context, q *Query) {
 	condition, err := filter.Parse(c.request.Condition)
 	if err == nil && len(condition.Names()) > 0 {
-		if condition, err = c.resolve(ctx, condition); err == nil {
+		q.Lookups = make(map[string][]netip.Addr)
+		if condition, err = c.resolve(ctx, condition, q.Lookups); err == nil {
 			q.Request.Condition = condition.String()
 		}
 	}
@@ -82,15 +83,12 @@ func (c *checker) actorList(name string) (*filter.Condition, bool) {
 	return condition, true
 }
 
-func (c *checker) resolve(ctx context.Context, condition *filter.Condition) (*filter.Condition, error) {
+func (c *checker) resolve(ctx context.Context, condition *filter.Condition, found map[string][]netip.Addr) (*filter.Condition, error) {
 	names, lookup := condition.Names(), c.names.Lookup
 	if lookup == nil {
 		return nil, fmt.Errorf("host names have to be replaced by addresses first: %s", strings.Join(names, ", "))
 	}
-	timeout := defaultLookup
-	if dns := c.request.DNSResolution; dns != nil && dns.Timeout > 0 {
-		timeout = min(dns.Timeout, maxLookup)
-	}
+	timeout := c.request.LookupTime()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return condition.Resolve(func(name string) ([]netip.Addr, error) {
@@ -100,6 +98,9 @@ func (c *checker) resolve(ctx context.Context, condition *filter.Condition) (*fi
 		}
 		if err == nil && len(addresses) == 0 {
 			err = errors.New("no address")
+		}
+		if err == nil {
+			found[name] = addresses
 		}
 		return slices.Clone(addresses), err // the condition names what was looked up, and where it stands
 	})

@@ -18,7 +18,7 @@ import (
 const (
 	DefaultLimit    = 1000
 	DefaultSpan     = 30 * 24 * time.Hour
-	defaultLookup   = time.Second // forward lookups of names in a condition
+	defaultLookup   = time.Second // of names, before and after a query
 	maxLookup       = 30 * time.Second
 	maxQueryText    = 4 << 10 // bytes of a list of attributes
 	autoBins        = 288     // time_resolution "auto": at most that many bins

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -67,6 +68,8 @@ type Query struct {
 	Explain bool
 	// KeepAlive is the longest silence on a stream; 0: the server's choice.
 	KeepAlive time.Duration
+	// Lookups are the addresses of the host names that the condition was asked with.
+	Lookups map[string][]netip.Addr
 	// Request is what was asked, with names in the condition replaced by addresses; it can be sent on as it is.
 	Request *Request
 }

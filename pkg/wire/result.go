@@ -78,6 +78,9 @@ type Summary struct {
 	Folded *Folded `json:"folded,omitempty"`
 	// Explain says how the answer was found (extension, with Request.Explain).
 	Explain *Explain `json:"explain,omitempty"`
+	// Names are those of addresses in the rows, as far as they have one and it was found in time. They belong to
+	// whoever owns the address: escape them for where they are shown (extension, with Request.DNSResolution).
+	Names map[netip.Addr]string `json:"names,omitempty"`
 	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
 	// of the asker's traceparent if it sent one (extension).
 	TraceID string `json:"trace_id,omitempty"`
@@ -168,6 +171,8 @@ type Stats struct {
 type Echo struct {
 	Attributes []string `json:"attributes"`
 	Condition  string   `json:"condition,omitempty"`
+	// Lookups are the addresses that stand in the condition for host names (extension).
+	Lookups map[string][]netip.Addr `json:"lookups,omitempty"`
 }
 
 // Row is one group of flows.

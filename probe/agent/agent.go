@@ -59,6 +59,9 @@ type Capture struct {
 	// Fanout is how many rings, with a thread each, share the frames of an interface: more than 1 for one that is too
 	// busy for one core.
 	Fanout int `yaml:"fanout"`
+	// Filter says in tcpdump's language which frames are metered, empty: all (docs/CAPTURE.md). The others are counted
+	// as filtered.
+	Filter string `yaml:"filter"`
 	// VLAN is ignore, split or only. ignore: VLANs make no difference. split: each VLAN is an interface of its own,
 	// eth0.100. only: split, and all frames but those of vlans are filtered.
 	VLAN meter.VLANMode `yaml:"vlan"`

@@ -58,6 +58,7 @@ func together(a, b meter.Status) meter.Status {
 	a.Total.Add(b.Total)
 	a.Current.Add(b.Current)
 	a.Flows, a.Memory, a.Folded = a.Flows+b.Flows, a.Memory+b.Memory, a.Folded+b.Folded
+	a.Link = cmp.Or(a.Link, b.Link)
 	a.Unassigned, a.Frozen, a.RingFill = a.Unassigned+b.Unassigned, a.Frozen+b.Frozen, max(a.RingFill, b.RingFill)
 	a.Stored, a.Waiting, a.Condensed, a.SinkFailures = a.Stored+b.Stored, a.Waiting+b.Waiting, a.Condensed+b.Condensed, a.SinkFailures+b.SinkFailures
 	a.SinkError = cmp.Or(a.SinkError, b.SinkError)
@@ -248,7 +249,7 @@ func (a *Agent) open(all map[string]InterfaceSettings, first bool) (map[string][
 		}
 		c := all[name]
 		opened, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
-			Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks}, max(c.Fanout, 1))
+			Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Filter: c.Filter, BPF: c.BPF}, max(c.Fanout, 1))
 		switch {
 		case err == nil:
 			sources[name] = opened
@@ -267,7 +268,7 @@ func (a *Agent) open(all map[string]InterfaceSettings, first bool) (map[string][
 // open opens an interface with one ring or several.
 func open(cfg capture.LiveConfig, rings int) ([]capture.Source, error) {
 	if rings > 1 {
-		return nil, fmt.Errorf("capture on %s: fanout of %d rings is not there yet", cfg.Interface, rings)
+		return capture.OpenGroup(cfg, rings)
 	}
 	source, err := capture.OpenLive(cfg)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/bpf"
+
 	"github.com/weirflow/weir/probe/capture"
 	"github.com/weirflow/weir/probe/meter"
 )
@@ -19,11 +21,17 @@ type InterfaceSettings struct {
 	VLAN              meter.VLANMode
 	VLANs             []uint16
 	Tunnels           meter.Tunnels
+	Filter            string               // see capture.LiveConfig
+	BPF               []bpf.RawInstruction // the same as a program
 }
 
 // Validate says everything that is wrong.
 func (c InterfaceSettings) Validate() error {
 	var faults []error
+	filter := capture.LiveConfig{Filter: c.Filter, BPF: c.BPF}
+	if err := filter.ValidateFilter(); err != nil {
+		faults = append(faults, err)
+	}
 	if c.Fanout < 1 || c.Fanout > maxFanout {
 		faults = append(faults, fmt.Errorf("fanout is %d: it must be between 1 and %d", c.Fanout, maxFanout))
 	}
@@ -31,7 +39,7 @@ func (c InterfaceSettings) Validate() error {
 }
 
 func (c InterfaceSettings) equal(o InterfaceSettings) bool {
-	return slices.Equal(c.VLANs, o.VLANs) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
+	return slices.Equal(c.VLANs, o.VLANs) && c.Filter == o.Filter && slices.Equal(c.BPF, o.BPF) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
 		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels
 }
 
@@ -41,7 +49,7 @@ func (c InterfaceSettings) completed(of InterfaceSettings) InterfaceSettings {
 	if c.VLAN == "" {
 		c.VLAN, c.VLANs = of.VLAN, of.VLANs
 	}
-	c.Tunnels = cmp.Or(c.Tunnels, of.Tunnels)
+	c.Tunnels, c.Filter = cmp.Or(c.Tunnels, of.Tunnels), cmp.Or(c.Filter, of.Filter)
 	return c
 }
 
@@ -66,12 +74,14 @@ type Settings struct {
 	VLANs []uint16 `yaml:"vlans"`
 	// Tunnels, see capture.tunnels.
 	Tunnels *meter.Tunnels `yaml:"tunnels"`
+	// Filter, see capture.filter.
+	Filter *string `yaml:"filter"`
 }
 
 // common is what holds for all interfaces that have no settings of their own.
 func (c *Capture) common() InterfaceSettings {
 	return InterfaceSettings{Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Fanout: c.Fanout,
-		VLAN: c.VLAN, VLANs: c.VLANs, Tunnels: c.Tunnels}
+		VLAN: c.VLAN, VLANs: c.VLANs, Tunnels: c.Tunnels, Filter: c.Filter}
 }
 
 // of is how an interface is captured.
@@ -93,6 +103,7 @@ func (s *Settings) over(c InterfaceSettings) InterfaceSettings {
 	replace(&c.Blocks, s.Blocks)
 	replace(&c.Fanout, s.Fanout)
 	replace(&c.Tunnels, s.Tunnels)
+	replace(&c.Filter, s.Filter)
 	if s.VLAN != nil || s.VLANs != nil {
 		replace(&c.VLAN, s.VLAN)
 		c.VLANs = s.VLANs

@@ -43,6 +43,7 @@ type InterfaceStatus struct {
 	Reason           string            `json:"reason,omitempty"` // why it is not captured now
 	Issues           map[string]uint64 `json:"issues,omitempty"` // packets not metered since the start, by reason
 	Flows            int               `json:"flows"`
+	Link             string            `json:"link,omitempty"`             // how frames of the interface start
 	Memory           int               `json:"memory_bytes"`               // of the flow table
 	Frozen           uint64            `json:"ring_frozen_total"`          // times the capture ring was full
 	RingFill         *float64          `json:"ring_fill,omitempty"`        // part of it that waits to be read
@@ -96,8 +97,8 @@ func (a *Agent) interfaceStatus(name string, notRunning error, state meter.Statu
 		ParsingErrors: [3]uint64{0, total.Issues[flow.IssueInvalidHeader], total.Issues[flow.IssueTruncated]},
 		Capturing:     notRunning == nil,
 		Issues:        issues(total),
-		Parent:        state.Parent,
-		Flows:         state.Flows, FoldedTotal: totals.folded, Memory: state.Memory,
+		Parent:        state.Parent, Link: state.Link,
+		Flows: state.Flows, FoldedTotal: totals.folded, Memory: state.Memory,
 		Frozen: totals.frozen, Unassigned: totals.unassigned,
 		Waiting: state.Waiting, Condensed: totals.condensed, SinkError: state.SinkError,
 		CheckpointAt: state.Checkpoint.Last, CheckpointPeriod: state.Checkpoint.Period, CheckpointError: state.Checkpoint.Error,

@@ -39,13 +39,14 @@ type Reader struct {
 	sections  [sectionIPv6Index + 1]section
 	bytesRead atomic.Int64
 
-	ipv4        kept[*Addresses32]
-	ipv6        kept[*Addresses128]
-	directory   kept[*directory]
-	services    kept[*serviceTable]
-	stamps      kept[*stampTable]
-	blocks      kept[[]flow.Interval]
-	rollupIndex kept[[]byte]
+	ipv4         kept[*Addresses32]
+	ipv6         kept[*Addresses128]
+	directory    kept[*directory]
+	services     kept[*serviceTable]
+	stamps       kept[*stampTable]
+	blocks       kept[[]flow.Interval]
+	rollupIndex  kept[[]byte]
+	postingIndex kept[index]
 }
 
 // kept is a value that is made when it is first asked for.
@@ -314,4 +315,19 @@ func columnError(err error) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err
+}
+
+// Section is a part of the file, for people who look at where its bytes go.
+type Section struct {
+	Name          string
+	Offset, Bytes int64
+}
+
+// Sections lists the parts of the file between header and footer, in order.
+func (r *Reader) Sections() []Section {
+	sections := make([]Section, len(r.footer.sections))
+	for i, s := range r.footer.sections {
+		sections[i] = Section{s.id.String(), s.offset, s.length}
+	}
+	return sections
 }

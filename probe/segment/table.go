@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/weirflow/weir/probe/column"
 )
@@ -20,11 +21,19 @@ func appendColumn(e *column.Encoder, dst []byte, values []uint64, piece int) []b
 	return dst
 }
 
-// tableReader reads the columns of a section one after the other.
+// decoders keeps the scratch space of decoders, some ten kilobytes each, from table to table and reader to reader: of
+// the hundreds of segments that a query opens, most need one small table. It holds no state.
+var decoders = sync.Pool{New: func() any { return new(column.Decoder) }}
+
+// tableReader reads the columns of a section one after the other. It must be released.
 type tableReader struct {
-	d column.Decoder
+	d *column.Decoder
 	b []byte
 }
+
+func newTableReader(b []byte) tableReader { return tableReader{decoders.Get().(*column.Decoder), b} }
+
+func (t *tableReader) release() { decoders.Put(t.d) }
 
 // column returns the next count values.
 func (t *tableReader) column(count int) ([]uint64, error) {

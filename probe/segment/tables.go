@@ -58,7 +58,8 @@ func (r *Reader) stampTable() (*stampTable, error) {
 
 // readStamps is the inverse of totals.appendStamps.
 func readStamps(b []byte, f *footer) (*stampTable, error) {
-	t := tableReader{b: b}
+	t := newTableReader(b)
+	defer t.release()
 	ends, err := t.column(int(f.stamps))
 	if err != nil {
 		return nil, err
@@ -158,7 +159,8 @@ func (r *Reader) serviceTable() (*serviceTable, error) {
 
 // readServices is the inverse of totals.appendServices.
 func readServices(b []byte, n int) (*serviceTable, error) {
-	t := tableReader{b: b}
+	t := newTableReader(b)
+	defer t.release()
 	var columns [4][]uint64
 	for i := range columns {
 		var err error
@@ -257,7 +259,8 @@ func readRollup(b []byte, stamps int) (u Rollup, err error) {
 		return u, fmt.Errorf("%w: number of stamps", ErrDamaged)
 	}
 	n := int(binary.LittleEndian.Uint32(b))
-	t := tableReader{b: b[4:]}
+	t := newTableReader(b[4:])
+	defer t.release()
 	steps, err := t.column(n)
 	if err != nil {
 		return u, err

@@ -25,6 +25,7 @@ func (r *Reader) Verify(visit func(*DamageError)) bool {
 	v.rollups()
 	v.addresses()
 	v.chunks()
+	v.postings()
 	for _, s := range r.footer.sections {
 		if s.id > sectionIPv6Index {
 			v.unknown(s)
