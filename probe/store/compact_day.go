@@ -21,6 +21,8 @@ type daily struct {
 	parts  dayParts
 	last   int // greatest number of a part so far
 	report *CompactReport
+
+	settled bool
 }
 
 // load opens what there is of the day.
@@ -36,6 +38,9 @@ func (d *daily) load() (err error) {
 		}
 		for _, f := range files {
 			d.last = max(d.last, f.number)
+			if !f.segment {
+				d.settle()
+			}
 		}
 		if len(files) == 0 {
 			return nil
@@ -45,6 +50,17 @@ func (d *daily) load() (err error) {
 		}
 	}
 	return errors.New("its files change all the time")
+}
+
+// settle brings the log into order, once.
+func (d *daily) settle() {
+	if d.settled {
+		return
+	}
+	d.settled = true
+	if err := d.store.settle(d.iface, d.day); err != nil {
+		d.store.log.Error("recover a log", "interface", d.iface, "day", d.day.String(), "error", err)
+	}
 }
 
 // tidy removes the files that were merged into others and outlived it.
@@ -338,7 +354,7 @@ func (d *daily) room(size int64) error {
 		return err
 	}
 	if space.Free < uint64(size)+reserve {
-		return fmt.Errorf("%w: %d bytes free, up to %d needed", errNoRoom, space.Free, size+reserve)
+		return fmt.Errorf("%w: up to %d bytes are needed", errNoRoom, size+reserve)
 	}
 	return nil
 }
