@@ -109,21 +109,24 @@ const (
 	sectionIPv4          sectionID = 1  // pages of IPv4 addresses
 	sectionIPv6          sectionID = 2  // pages of IPv6 addresses
 	sectionChunks        sectionID = 3  // chunks of rows
-	sectionRollups       sectionID = 4  // counters of a service by stamp
-	sectionServices      sectionID = 5  // services and their sums
-	sectionBlocks        sectionID = 6  // log blocks
-	sectionStamps        sectionID = 7  // ends of intervals and their sums
-	sectionDirectory     sectionID = 8  // where the chunks are and what they hold
-	sectionRollupIndex   sectionID = 9  // where the rollups are
-	sectionPostings      sectionID = 10 // pages of destination codes to chunks; may be absent
-	sectionPostingsIndex sectionID = 11
-	sectionIPv4Index     sectionID = 12
-	sectionIPv6Index     sectionID = 13
+	sectionPostings      sectionID = 4  // pages of chunks by destination; may be absent, with its index
+	sectionRollups       sectionID = 5  // counters of a service by stamp
+	sectionServices      sectionID = 6  // services by rank
+	sectionServiceSums   sectionID = 7  // and their sums
+	sectionBlocks        sectionID = 8  // log blocks
+	sectionStamps        sectionID = 9  // ends of intervals
+	sectionStampSums     sectionID = 10 // and their sums
+	sectionDirectory     sectionID = 11 // where the chunks are and what they hold
+	sectionRollupIndex   sectionID = 12
+	sectionPostingsIndex sectionID = 13
+	sectionIPv4Index     sectionID = 14
+	sectionIPv6Index     sectionID = 15
 )
 
 var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6 addresses", sectionChunks: "chunks",
-	sectionRollups: "rollups", sectionServices: "services", sectionBlocks: "blocks", sectionStamps: "stamps",
-	sectionDirectory: "directory", sectionRollupIndex: "index of rollups", sectionPostings: "postings",
+	sectionPostings: "postings", sectionRollups: "rollups", sectionServices: "services",
+	sectionServiceSums: "sums by service", sectionBlocks: "blocks", sectionStamps: "stamps",
+	sectionStampSums: "sums by stamp", sectionDirectory: "directory", sectionRollupIndex: "index of rollups",
 	sectionPostingsIndex: "index of postings", sectionIPv4Index: "index of IPv4 addresses",
 	sectionIPv6Index: "index of IPv6 addresses"}
 

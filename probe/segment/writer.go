@@ -236,9 +236,11 @@ func (w *Writer) Finish() (Info, error) {
 		}
 	}
 	rollups := w.totals.writeRollups(e, &w.out, w.config.RollupRows)
-	w.out.whole(sectionServices, w.totals.appendServices(e, nil, w.services))
+	w.out.whole(sectionServices, appendServices(e, nil, w.services))
+	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
 	w.out.whole(sectionBlocks, appendBlocks(e, nil, w.footer.meta, w.blocks))
 	w.out.whole(sectionStamps, w.totals.appendStamps(e, nil, w.stamps))
+	w.out.whole(sectionStampSums, w.totals.appendStampSums(e, nil))
 	w.out.whole(sectionDirectory, appendDirectory(nil, w.entries))
 	w.out.whole(sectionRollupIndex, rollups)
 	if !w.config.NoPostings {
