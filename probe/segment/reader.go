@@ -136,6 +136,10 @@ func (r *Reader) readFooter(head []byte) error {
 			return r.damage(end, n, fmt.Errorf("%w: no section of %v", ErrDamaged, id))
 		}
 	}
+	if r.find(sectionDirectory).length != entrySize*int64(r.footer.chunks) {
+		return r.damage(end, n, fmt.Errorf("%w: directory of %d bytes for %d chunks", ErrDamaged, r.find(sectionDirectory).length,
+			r.footer.chunks))
+	}
 	return nil
 }
 
