@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -165,6 +166,7 @@ func (a *Addresses32) Values(dst []uint32, from, to uint32) ([]uint32, error) {
 	if from == to {
 		return dst, nil
 	}
+	dst = slices.Grow(dst, int(to-from))
 	err := a.each(int(from)/pageValues, int(to-1)/pageValues+1, func(page int, b []byte) error {
 		s, err := a.open(page, b)
 		if err != nil {
@@ -288,6 +290,7 @@ func (a *Addresses128) Values(dst []column.Uint128, from, to uint32) ([]column.U
 	if from == to {
 		return dst, nil
 	}
+	dst = slices.Grow(dst, int(to-from))
 	from, to = from-a.base, to-a.base
 	err := a.each(int(from)/pageValues, int(to-1)/pageValues+1, func(page int, b []byte) error {
 		s, err := a.open(page, b)
@@ -347,6 +350,7 @@ func (r *Reader) Addresses(dst []flow.Address, from, to uint32) ([]flow.Address,
 	if from > to || uint64(to) > uint64(r.footer.ipv4)+uint64(r.footer.ipv6) {
 		return dst, fmt.Errorf("codes %d to %d of %d addresses", from, to, r.footer.ipv4+r.footer.ipv6)
 	}
+	dst = slices.Grow(dst, int(to-from))
 	if n4 := r.footer.ipv4; from < n4 {
 		d, err := r.IPv4()
 		if err != nil {
