@@ -218,21 +218,6 @@ func (c *chunkBuffer) encodeRows(d *Chunk) {
 	}
 }
 
-// ofTuple repeats the sum of a counter for every row of its tuple that is stored.
-func (c *chunkBuffer) ofTuple(counter int) []uint64 {
-	sums := c.scratch[2][:0]
-	for i, n := range c.rowCount {
-		if !c.overflow {
-			n--
-		}
-		for range n {
-			sums = append(sums, c.sums[i][counter])
-		}
-	}
-	c.scratch[2] = sums
-	return sums
-}
-
 // rowColumn collects the values of a counter that are stored: those of all rows, or of all but each tuple's last.
 func (c *chunkBuffer) rowColumn(counter int) []uint64 {
 	column := c.value[counter][:0]

@@ -71,10 +71,10 @@ func TestAddresses(t *testing.T) {
 			}
 			if family == flow.IPv4 {
 				set4 = append(set4, address4(&a))
-				checkRange(t, at, there, func() (uint32, uint32, error) { return four.Range(address4(&a), 1<<32-1) }, n4)
+				checkRange(t, at, func() (uint32, uint32, error) { return four.Range(address4(&a), 1<<32-1) }, n4)
 			} else {
 				set6 = append(set6, address6(&a))
-				checkRange(t, at, there, func() (uint32, uint32, error) {
+				checkRange(t, at, func() (uint32, uint32, error) {
 					return six.Range(address6(&a), column.Uint128{Hi: 1<<64 - 1, Lo: 1<<64 - 1})
 				}, s.AddressCount())
 			}
@@ -97,7 +97,7 @@ func TestAddresses(t *testing.T) {
 func compareAddresses(a, b flow.Address) int { return slices.Compare(a[:], b[:]) }
 
 // checkRange checks the codes of the addresses from one on.
-func checkRange(t *testing.T, at int, _ bool, get func() (from, to uint32, err error), end uint32) {
+func checkRange(t *testing.T, at int, get func() (from, to uint32, err error), end uint32) {
 	t.Helper()
 	if from, to, err := get(); err != nil || int(from) != at || to != end {
 		t.Fatalf("range %d to %d, %v; want %d to %d", from, to, err, at, end)
