@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/version"
 )
 
@@ -33,14 +35,17 @@ type app struct {
 	now            func() time.Time
 	size           func(io.Writer) (columns, rows int)          // of a terminal, 0 for anything else; nil: no terminals
 	keys           func() (pressed <-chan byte, restore func()) // of the terminal of standard input
-	socket         string                                       // of the probe on this machine
-	directory      string                                       // of its store
+	stdin          io.Reader
+	dialDNS        func(ctx context.Context, network, address string) (net.Conn, error) // nil: as the system does
+	names          *resolve.Resolver                                                    // see resolver
+	socket         string                                                               // of the probe on this machine
+	directory      string                                                               // of its store
 }
 
 // standard are the surroundings of a real run.
 func standard() *app {
 	a := &app{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
 		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
 	}
 	a.size, a.keys = a.terminalSize, terminalKeys

@@ -45,7 +45,7 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	if err != nil {
 		return err
 	}
-	if err := v.show(q, result, false); err != nil {
+	if err := v.show(ctx, q, result, false); err != nil {
 		return err
 	}
 	if db.goProbe != nil {

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -184,6 +185,9 @@ func (c *Client) head(r *http.Request, body bool) {
 	}
 	if c.cfg.RuntimeID != "" {
 		r.Header.Set("X-Goprobe-Runtime-Id", c.cfg.RuntimeID)
+	}
+	if parent := span.Parent(r.Context()); parent != "" {
+		r.Header.Set("Traceparent", parent)
 	}
 }
 

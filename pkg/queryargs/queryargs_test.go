@@ -270,17 +270,21 @@ func TestQuoteInShells(t *testing.T) {
 
 func TestRequestDefaults(t *testing.T) {
 	for line, want := range map[string]wire.Request{
-		"-i eth0 sip":                         {Query: "sip", Ifaces: "eth0"},
-		"-i eth0 time":                        {Query: "time", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
-		"-i eth0 -f -2h time":                 {Query: "time", Ifaces: "eth0", First: "-2h", TimeResolution: "5m"},
-		"-i eth0 raw":                         {Query: "raw", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
-		"-i eth0 --resolution 1h time,sip":    {Query: "time,sip", Ifaces: "eth0", First: "-1d", TimeResolution: "1h"},
-		"-i eth0 --resolution none time":      {Query: "time", Ifaces: "eth0", First: "-1d"},
-		"--server a -i eth0 sip":              {Query: "sip", Ifaces: "eth0", Live: true},
-		"--server a -i eth0 -l now sip":       {Query: "sip", Ifaces: "eth0", Last: "now", Live: true},
-		"--server a -i eth0 -l -1h sip":       {Query: "sip", Ifaces: "eth0", Last: "-1h"},
-		"--server a --live=false -i eth0 sip": {Query: "sip", Ifaces: "eth0"},
-		"-i eth0 --limit 1000 -s bytes sip":   {Query: "sip", Ifaces: "eth0", NumResults: 1000, SortBy: "bytes"},
+		"-i eth0 sip":                      {Query: "sip", Ifaces: "eth0"},
+		"-i eth0 time":                     {Query: "time", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
+		"-i eth0 -f -2h time":              {Query: "time", Ifaces: "eth0", First: "-2h", TimeResolution: "5m"},
+		"-i eth0 raw":                      {Query: "raw", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
+		"-i eth0 --resolution 1h time,sip": {Query: "time,sip", Ifaces: "eth0", First: "-1d", TimeResolution: "1h"},
+		"-i eth0 --resolution none time":   {Query: "time", Ifaces: "eth0", First: "-1d"},
+		"--server a -i eth0 sip":           {Query: "sip", Ifaces: "eth0", Live: true},
+		"--server a -i eth0 -l now sip":    {Query: "sip", Ifaces: "eth0", Last: "now", Live: true},
+		"-i eth0 -r sip":                   {Query: "sip", Ifaces: "eth0", DNSResolution: &wire.DNSResolution{Enabled: true}},
+		"-i eth0 --dns-resolution.enabled --dns-resolution.max-rows 9 --dns-resolution.timeout 2s sip": {Query: "sip", Ifaces: "eth0",
+			DNSResolution: &wire.DNSResolution{Enabled: true, MaxRows: 9, Timeout: 2 * time.Second}},
+		"-i eth0 -k 5s --memory.max-pct 30 --memory.low-mode sip": {Query: "sip", Ifaces: "eth0", KeepAlive: 5 * time.Second, MaxMemPct: 30, LowMem: true},
+		"--server a -i eth0 -l -1h sip":                           {Query: "sip", Ifaces: "eth0", Last: "-1h"},
+		"--server a --live=false -i eth0 sip":                     {Query: "sip", Ifaces: "eth0"},
+		"-i eth0 --limit 1000 -s bytes sip":                       {Query: "sip", Ifaces: "eth0", NumResults: 1000, SortBy: "bytes"},
 		// goQuery's own names
 		"--query.server.addr a --ifaces eth0 --condition x --first 1 --last 2 --results.limit 3 --sort.by packets --sort.ascending --query.time-resolution 10m --query.hosts-resolution any --query.hosts-resolver-type string --dns-resolution.timeout 2s time": {
 			Query: "time", Ifaces: "eth0", Condition: "x", First: "1", Last: "2", NumResults: 3, SortBy: "packets", SortAscending: true,
@@ -306,6 +310,50 @@ func TestRequestErrors(t *testing.T) {
 	} {
 		if _, _, err := read(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", line, err, want)
+		}
+	}
+}
+
+// TestStored reads stored queries as goQuery does: their members win, the rest comes from flags and argument.
+func TestStored(t *testing.T) {
+	for _, test := range []struct {
+		stored, line string
+		want         wire.Request
+		fault        string
+	}{
+		{`{"query":"sip,dip","ifaces":"eth0","query_hosts":"hX","condition":"dport=53","in":true,"first":"-2h","last":"-1h","format":"csv","sort_by":"packets","num_results":9}`,
+			"--server a -i any -c proto=6 -n 3 -f -9h -q hY --out talk_conv",
+			wire.Request{Query: "sip,dip", Ifaces: "eth0", QueryHosts: "hX", Condition: "dport=53", In: true, Out: true, First: "-2h", Last: "-1h",
+				Format: "csv", SortBy: "packets", NumResults: 9}, ""},
+		{`{"query":"time"}`, "--server a -i any -n 3 sip", wire.Request{Query: "time", Ifaces: "any", NumResults: 3, First: "-1d", TimeResolution: "5m", Live: true}, ""},
+		{`{"query":"time","time_resolution":"1h","live":false,"dns_resolution":{"max_rows":4}}`, "--server a -i any -r --resolution 10m sip",
+			wire.Request{Query: "time", Ifaces: "any", First: "-1d", TimeResolution: "1h", DNSResolution: &wire.DNSResolution{Enabled: true, MaxRows: 4}}, ""},
+		{`{}`, "-i any sip", wire.Request{Query: "sip", Ifaces: "any"}, ""},
+		{`{"condition":null}`, "-i any -c proto=6 sip", wire.Request{Query: "sip", Ifaces: "any", Condition: "proto=6"}, ""},
+		{`{"quary":"sip"}`, "-i any sip", wire.Request{}, "query"},
+		{`{"num_results":"9"}`, "-i any sip", wire.Request{}, "num_results"},
+		{`[]`, "-i any sip", wire.Request{}, "no JSON object"},
+		{`{"query":`, "-i any sip", wire.Request{}, "no JSON object"},
+	} {
+		set := pflag.NewFlagSet("query", pflag.ContinueOnError)
+		f := Flags{Stored: []byte(test.stored)}
+		f.Register(set)
+		if err := set.Parse(strings.Fields(test.line)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Request(set.Arg(0), len(f.Servers) > 0)
+		if test.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("%s: error %v, want one with %q", test.stored, err, test.fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.stored, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, *got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.stored, diff)
 		}
 	}
 }

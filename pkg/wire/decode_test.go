@@ -120,7 +120,7 @@ func TestDecodeRequestFaults(t *testing.T) {
 		{`{"query":"sip","ifaces":"any","num_results":1.5,"max_mem_pct":1e3,"keepalive":9223372036854775808}`, 422, []string{
 			"body.num_results: an integer", "body.max_mem_pct: an integer", "body.keepalive: an integer"}},
 		{`{"query":"sip","ifaces":"any","conditon":"x","Query":"sip","frist":"-1h","zzzzzzz":1}`, 422, []string{
-			`body.conditon: did you mean "condition"?`, `body.Query: did you mean "query"?`, `body.frist: did you mean "first"?`, "body.zzzzzzz: known are caller, condition"}},
+			`body.conditon: did you mean "condition"?`, `body.Query: did you mean "query"?`, `body.frist: did you mean "first"?`, "body.zzzzzzz: known are actors, caller, compare, condition"}},
 		{`{"query":"sip","ifaces":"any","query":"dip"}`, 422, []string{"body.query: given twice"}},
 		{`{"query":"sip","ifaces":"any","dns_resolution":{"enabeld":true,"timeout":"1s"}}`, 422, []string{
 			`body.dns_resolution.enabeld: did you mean "enabled"?`, "body.dns_resolution.timeout: nanoseconds"}},

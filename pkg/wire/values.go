@@ -16,6 +16,8 @@ var aliases = map[string]string{
 	"dns_enabled":    "dns_resolution.enabled",
 	"dns_timeout":    "dns_resolution.timeout",
 	"dns_max_rows":   "dns_resolution.max_rows",
+	"actors_list":    "actors.list",
+	"actors_set":     "actors.set",
 }
 
 // DecodeValues reads a request from a query string. The error is a *Problem with locations such as "query.first".
@@ -51,6 +53,9 @@ func DecodeValues(values url.Values) (*Request, error) {
 	if *request.DNSResolution == (DNSResolution{}) {
 		request.DNSResolution = nil
 	}
+	if request.Actors.List == "" && len(request.Actors.Set) == 0 {
+		request.Actors = nil
+	}
 	return request, nil
 }
 
@@ -80,6 +85,11 @@ func setText(target any, text string) bool {
 	switch t := target.(type) {
 	case *string:
 		*t = text
+		return true
+	case *[]string:
+		if text != "" {
+			*t = strings.Split(text, ",")
+		}
 		return true
 	case *bool:
 		b, err := strconv.ParseBool(text)

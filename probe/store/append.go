@@ -248,33 +248,58 @@ func dropDamagedEnd(f vfs.File, index *logIndex) error {
 	return nil
 }
 
-// remember collects the identities of the blocks of a day and of its neighbours.
+// remember collects the identities of the blocks of a day and of its neighbours, in logs and segments.
 func (a *appender) remember(index logIndex, d day) error {
 	a.seen = make(map[identity]struct{}, len(index.blocks)+1)
-	a.rememberBlocks(index)
-	for _, neighbour := range [...]day{d - 1, d + 1} {
-		f, name, err := a.store.openLog(a.iface, neighbour)
+	for i := range index.blocks {
+		a.seen[index.blocks[i].identity()] = struct{}{}
+	}
+	dir, err := a.store.interfacePath(a.iface)
+	if err != nil {
+		return err
+	}
+	files, err := a.store.listFiles(a.iface, d-1, d+1)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if !f.segment && f.day == d {
+			continue
+		}
+		path := filepath.Join(dir, f.name)
+		err := a.rememberFile(path, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return err
+			a.store.log.Error("replays of blocks in a file are not known", "file", path, "error", err)
 		}
-		index, err := readIndex(f, name, a.iface, neighbour)
-		f.Close()
-		if err != nil {
-			a.store.log.Error("replays of a neighbouring day are not known", "file", name, "error", err)
-			continue
-		}
-		a.rememberBlocks(index)
 	}
 	return nil
 }
 
-func (a *appender) rememberBlocks(index logIndex) {
+func (a *appender) rememberFile(path string, f dataFile) error {
+	if f.segment {
+		o, err := a.store.acquireSegment(a.iface, path, f)
+		if err != nil {
+			return err
+		}
+		defer a.store.readers.release(o)
+		blocks, err := o.reader.Blocks()
+		for i := range blocks {
+			a.seen[identityOf(&blocks[i])] = struct{}{}
+		}
+		return err
+	}
+	file, err := a.store.files.Open(path)
+	if err != nil {
+		return err
+	}
+	index, err := readIndex(file, path, a.iface, f.day)
 	for i := range index.blocks {
 		a.seen[index.blocks[i].identity()] = struct{}{}
 	}
+	return errors.Join(err, file.Close())
 }
 
 // checkRecords refuses rows that the format cannot hold.

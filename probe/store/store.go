@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/vfs"
@@ -23,15 +24,19 @@ type Config struct {
 	Path string
 	// ReadOnly opens an existing store without lock; Append is refused.
 	ReadOnly bool
+	// Retention is what Run and Prune keep.
+	Retention Retention
 }
 
 // DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{Path: "/var/lib/weir"} }
+func DefaultConfig() Config { return Config{Path: "/var/lib/weir", Retention: DefaultRetention()} }
 
 // Deps are what the store needs from outside.
 type Deps struct {
 	FS     vfs.FS       // nil: the machine's
 	Logger *slog.Logger // nil: none
+	// Now is the wall clock, which says what the current day is; nil: time.Now.
+	Now func() time.Time
 }
 
 // Store is an open store. All methods are safe for concurrent use. Appends to different interfaces run side by
@@ -43,11 +48,22 @@ type Store struct {
 	hostID string
 	lock   io.Closer // nil: read only
 
+	retention Retention
+	now       func() time.Time
+	readers   *readerCache
+
 	closed    atomic.Bool
 	mu        sync.Mutex
 	appenders map[string]*appender
 
+	// maintenance is held by what rearranges files: compaction, pruning, loading, repair.
+	maintenance sync.Mutex
+	// pruning is held for writing while days are deleted, for reading while a block is appended.
+	pruning sync.RWMutex
+
 	written writeCounters
+	kept    keepCounters
+	disk    diskState
 }
 
 // WriteStats counts what a writer did since Open.
@@ -69,16 +85,13 @@ var errClosed = errors.New("store is closed")
 // off what a crash left torn at the ends of the newest logs; a second writer gets an error that names the pid of
 // the first (errors.As *vfs.LockedError). A reader needs a store that exists.
 func Open(cfg Config, deps Deps) (*Store, error) {
-	s := &Store{root: cfg.Path, files: deps.FS, log: deps.Logger, appenders: map[string]*appender{}}
-	if s.files == nil {
-		s.files = vfs.OS{}
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
 	if cfg.Path == "" {
 		return nil, errors.New("open store: no path given")
 	}
+	if err := cfg.Retention.Validate(); err != nil {
+		return nil, fmt.Errorf("open store %s: retention: %w", cfg.Path, err)
+	}
+	s := newStore(cfg, deps)
 	open := s.openWriter
 	if cfg.ReadOnly {
 		open = s.openReader
@@ -87,6 +100,22 @@ func Open(cfg Config, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", cfg.Path, err)
 	}
 	return s, nil
+}
+
+func newStore(cfg Config, deps Deps) *Store {
+	s := &Store{root: cfg.Path, files: deps.FS, log: deps.Logger, retention: cfg.Retention, now: deps.Now,
+		appenders: map[string]*appender{}, readers: newReaderCache()}
+	if s.files == nil {
+		s.files = vfs.OS{}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.disk.wake = make(chan struct{}, 1)
+	return s
 }
 
 func (s *Store) openReader() (err error) {
@@ -121,6 +150,9 @@ func (s *Store) openWriter() (err error) {
 		return err
 	}
 	if err := s.files.SyncDir(s.root); err != nil {
+		return err
+	}
+	if err := s.finishPruning(); err != nil {
 		return err
 	}
 	return s.recoverNewest()
@@ -160,7 +192,7 @@ func (s *Store) recoverNewest() error {
 		return err
 	}
 	for _, name := range names {
-		days, err := s.days(name)
+		days, err := s.logDays(name)
 		if err == nil && len(days) > 0 {
 			a := s.appender(name)
 			err = errors.Join(a.open(days[len(days)-1]), a.close())
@@ -185,6 +217,7 @@ func (s *Store) Close() error {
 		errs = append(errs, a.close())
 		a.mu.Unlock()
 	}
+	s.readers.close()
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
@@ -210,6 +243,7 @@ func (s *Store) Append(ctx context.Context, iface string, interval flow.Interval
 	if err == nil {
 		err = s.append(iface, interval, records)
 	}
+	s.disk.note(s, err)
 	if err != nil {
 		s.written.failures.Add(1)
 		return fmt.Errorf("append interval %d of %s to store: %w", interval.End, iface, err)
@@ -227,6 +261,8 @@ func (s *Store) append(iface string, interval flow.Interval, records []flow.Reco
 	if err := checkRecords(records); err != nil {
 		return err
 	}
+	s.pruning.RLock()
+	defer s.pruning.RUnlock()
 	a := s.appender(iface)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -272,24 +308,17 @@ func (s *Store) interfacePath(iface string) (string, error) {
 	return filepath.Join(s.interfacesPath(), dir), err
 }
 
-// days lists the days an interface has logs of, ascending.
-func (s *Store) days(iface string) ([]day, error) {
-	dir, err := s.interfacePath(iface)
+// logDays lists the days an interface has logs of, ascending.
+func (s *Store) logDays(iface string) ([]day, error) {
+	files, err := s.listFiles(iface, 0, endOfTime)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.files.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list days of %s: %w", iface, err)
-	}
 	var days []day
-	for _, e := range entries {
-		if d, ok := parseFileName(e.Name()); ok {
-			days = append(days, d)
+	for _, f := range files {
+		if !f.segment {
+			days = append(days, f.day)
 		}
 	}
-	return days, nil // names sort as days do
+	return days, nil
 }
