@@ -115,7 +115,7 @@ func (l *Loader) dayOf(ctx context.Context, at day) (*loadDay, error) {
 	i := slices.IndexFunc(l.days, func(d *loadDay) bool { return d.day == at })
 	if i < 0 {
 		if len(l.days) == loadDays {
-			if err := l.flush(ctx, l.days[0], true); err != nil {
+			if err := l.flush(ctx, l.days[0], false); err != nil {
 				return nil, err
 			}
 			l.days = l.days[1:]
@@ -167,11 +167,13 @@ func (l *Loader) flush(ctx context.Context, d *loadDay, done bool) error {
 }
 
 // Flush makes all that Append took durable.
-func (l *Loader) Flush(ctx context.Context) error {
+func (l *Loader) Flush(ctx context.Context) error { return l.flushAll(ctx, false) }
+
+func (l *Loader) flushAll(ctx context.Context, done bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range l.days {
-		if err := l.flush(ctx, d, true); err != nil {
+		if err := l.flush(ctx, d, done); err != nil {
 			return fmt.Errorf("load %s: %w", l.iface, err)
 		}
 	}
@@ -181,7 +183,7 @@ func (l *Loader) Flush(ctx context.Context) error {
 // Close makes all durable, and merges what was made in pieces. Without Close, or where the merge is cancelled, compaction
 // does it some time.
 func (l *Loader) Close(ctx context.Context) error {
-	if err := l.Flush(ctx); err != nil {
+	if err := l.flushAll(ctx, true); err != nil {
 		return err
 	}
 	report, err := l.store.Compact(ctx, CompactOptions{Interfaces: []string{l.iface}})
