@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"time"
 
 	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
@@ -97,9 +96,9 @@ func (v *queryVerb) named(ctx context.Context, q *wire.Query, r *wire.Result) *w
 	ctx, cancel := context.WithTimeout(ctx, q.Request.LookupTime())
 	defer cancel()
 	defer v.app.progress(func() string { return fmt.Sprintf("looking up the names of %d addresses", len(addresses)) })()
-	start := time.Now()
+	start := v.app.now()
 	names, late := resolver.Names(ctx, addresses)
-	shown.Summary.Names, shown.Summary.Timings.Resolution = names, time.Since(start)
+	shown.Summary.Names, shown.Summary.Timings.Resolution = names, v.app.now().Sub(start)
 	if late > 0 && !errors.Is(ctx.Err(), context.Canceled) {
 		v.app.note("%d of %d addresses were not looked up in time: raise --lookup-timeout, or look at the DNS server", late, len(addresses))
 	}

@@ -33,21 +33,40 @@ type Server struct {
 	cut     bool // answers over UDP are truncated
 }
 
-// Start runs a server until the test ends.
-func Start(t testing.TB) *Server {
+// New makes a server that knows no names.
+func New() *Server { return &Server{answers: make(map[string][]dnsmessage.Resource), soaTTL: 60} }
+
+// Run runs a server until the test ends.
+func Run(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{answers: make(map[string][]dnsmessage.Resource), soaTTL: 60}
-	var err error
-	if s.packets, err = net.ListenPacket("udp4", "127.0.0.1:0"); err != nil {
+	s := New()
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if s.streams, err = net.Listen("tcp4", s.packets.LocalAddr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.packets.Close(); s.streams.Close() })
-	go s.servePackets()
-	go s.serveStreams()
+	t.Cleanup(s.Close)
 	return s
+}
+
+// Start listens on a free port of loopback, the same for UDP and TCP.
+func (s *Server) Start() (err error) {
+	for range 10 { // the port may be taken for TCP
+		if s.packets, err = net.ListenPacket("udp4", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if s.streams, err = net.Listen("tcp4", s.packets.LocalAddr().String()); err == nil {
+			go s.servePackets()
+			go s.serveStreams()
+			return nil
+		}
+		s.packets.Close()
+	}
+	return err
+}
+
+// Close ends the server.
+func (s *Server) Close() {
+	s.packets.Close()
+	s.streams.Close()
 }
 
 // Dial leads all questions to the server.

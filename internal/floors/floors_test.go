@@ -29,7 +29,7 @@ var floors = map[string]int{
 	"probe/vfs":    0,
 	"probe/packet": 1, "probe/column": 1,
 	"probe/capture": 2, "probe/table": 2, "probe/segment": 2, "probe/godb": 2, "probe/checkpoint": 2,
-	"probe/store": 3, "probe/recorder": 4,
+	"probe/store": 3, "probe/archive": 4, "probe/recorder": 4,
 	"probe/query": 4, "probe/meter": 4,
 	"probe/agent":  5,
 	"probe/config": 6,

@@ -86,8 +86,17 @@ func lookups(r *wire.Result) (lines []string) {
 
 // cost is what the query took from the disk.
 func cost(s wire.Stats) string {
-	return fmt.Sprintf("%s, %s unpacked; blocks: %s, directories: %s, workloads: %s", size(s.BytesLoaded), size(s.BytesDecompressed),
+	return fmt.Sprintf("%s, %s unpacked; blocks: %s, directories: %s, workloads: %s", inBytes(s.BytesLoaded), inBytes(s.BytesDecompressed),
 		count(s.BlocksProcessed), count(s.DirectoriesProcessed), count(s.Workloads))
+}
+
+// inBytes is a size whose unit is always there.
+func inBytes(n uint64) string {
+	q := size(n)
+	if q.unit == "" {
+		q.unit = "B"
+	}
+	return q.String()
 }
 
 // folded says what has no addresses, empty if nothing.
@@ -96,7 +105,7 @@ func folded(f *wire.Folded) string {
 		return ""
 	}
 	return fmt.Sprintf("%s packets (%s) of %s intervals have no addresses: a flow table was full, so that flows may be missing here",
-		count(f.Packets), size(f.Bytes), count(f.Intervals))
+		count(f.Packets), inBytes(f.Bytes), count(f.Intervals))
 }
 
 // hosts counts the hosts and names those that are not part of the answer, each on a line of its own.

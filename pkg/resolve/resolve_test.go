@@ -55,7 +55,7 @@ func reverse(last int) string {
 }
 
 func TestNames(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
 	s.Set(reverse(2), 300, dnsstub.PTR("zulu.example."), dnsstub.PTR("alpha.example."))
 	s.Set(reverse(4), 300, dnsstub.PTR("\x1b[31mred.example."), dnsstub.PTR("<script>.example."), dnsstub.PTR("=cmd.example."), dnsstub.PTR("a\nb.example."))
@@ -75,7 +75,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	s.Set("www.example.", 300, dnsstub.A(address("192.0.2.9")), dnsstub.A(address("192.0.2.1")), dnsstub.A(address("2001:db8::1")))
 	r, _ := newResolver(t, s, nil)
 	for _, name := range []string{"www.example", "WWW.example"} {
@@ -97,7 +97,7 @@ func TestAddresses(t *testing.T) {
 
 // TestLifetimes asks again after a while: within what the DNS says the cache answers, bounded from both sides.
 func TestLifetimes(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	s.Set(reverse(1), 300, dnsstub.PTR("minutes.example."))
 	s.Set(reverse(2), 0, dnsstub.PTR("never.example."))
 	s.Set(reverse(3), 1<<20, dnsstub.PTR("days.example."))
@@ -129,7 +129,7 @@ func TestLifetimes(t *testing.T) {
 }
 
 func TestFailureIsRemembered(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	s.Fail(dnsmessage.RCodeServerFailure)
 	r, c := newResolver(t, s, nil)
 	for range 2 {
@@ -151,7 +151,7 @@ func TestFailureIsRemembered(t *testing.T) {
 
 // TestOnce lets many ask for the same address at once, and others for many.
 func TestOnce(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	release := s.Hold()
 	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
 	r, _ := newResolver(t, s, func(c *Config) { c.Concurrency = 3 })
@@ -184,7 +184,7 @@ func TestOnce(t *testing.T) {
 
 // TestCallerLeaves finds the answer of a lookup later that its caller did not wait for.
 func TestCallerLeaves(t *testing.T) {
-	s := dnsstub.Start(t)
+	s := dnsstub.Run(t)
 	release := s.Hold()
 	s.Set(reverse(1), 300, dnsstub.PTR("web.example."))
 	r, _ := newResolver(t, s, func(c *Config) { c.Concurrency = 1 })

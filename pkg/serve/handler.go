@@ -53,10 +53,18 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(withCaller(r.Context(), who))
 	if r.Body != nil && r.Body != http.NoBody {
 		// One byte above the limit tells a body that is too long from one that just fits.
-		r.Body = http.MaxBytesReader(w, r.Body, s.cfg.Limits.Body+1)
+		r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit(pattern)+1)
 		r.Body = newBody(r.Body, w.controller, s.cfg.Limits.Header)
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// bodyLimit is the greatest body that the route takes, in bytes.
+func (s *Server) bodyLimit(pattern string) int64 {
+	if pattern == uploadPattern {
+		return s.cfg.Limits.List
+	}
+	return s.cfg.Limits.Body
 }
 
 // check says why a request must not be answered.

@@ -15,7 +15,7 @@ import (
 
 // TestNames looks names up at the server: beside the rows, only if wanted, without touching a result that others share.
 func TestNames(t *testing.T) {
-	dns := dnsstub.Start(t)
+	dns := dnsstub.Run(t)
 	web := netip.MustParseAddr("192.0.2.1")
 	dns.Set(dnsstub.Reverse(web), 300, dnsstub.PTR("web.example."))
 	dns.Set("web.example.", 300, dnsstub.A(web))

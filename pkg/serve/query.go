@@ -31,6 +31,9 @@ func (s *Server) contract() []Route {
 		{"POST /_query/validate", RoleQuery, http.HandlerFunc(s.validate)},
 		{"GET /_query/validate", RoleQuery, http.HandlerFunc(s.validateParameters)},
 		{"GET /_catalog", RoleQuery, http.HandlerFunc(s.catalog)},
+		{"GET /_actors", RoleQuery, http.HandlerFunc(s.actorHealths)},
+		{"GET /_actors/{list}", RoleQuery, http.HandlerFunc(s.actorHealth)},
+		{uploadPattern, RoleQuery, http.HandlerFunc(s.uploadActors)},
 	}
 	if s.deps.Gatherer != nil {
 		routes = append(routes, Route{metricsPattern, RoleQuery, promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{})})
@@ -38,26 +41,11 @@ func (s *Server) contract() []Route {
 	return routes
 }
 
-// query is POST /_query.
-func (s *Server) query(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, func(_ context.Context, _ *wire.Query) sink { return plain{w} })
-}
-
 // sink is how an answer reaches the caller.
 type sink interface {
 	progress() func(*wire.Result) // nil: no partial results
 	finish(*wire.Result) error
 	fail(*wire.Problem)
-}
-
-// plain is one JSON object.
-type plain struct{ w http.ResponseWriter }
-
-func (p plain) progress() func(*wire.Result) { return nil }
-func (p plain) fail(problem *wire.Problem)   { writeProblem(p.w, problem) }
-func (p plain) finish(result *wire.Result) error {
-	p.w.Header().Set("Content-Type", "application/json")
-	return result.WriteJSON(p.w)
 }
 
 // answer decodes, admits, asks and accounts. Faults found before the query runs are plain problems for every sink.
@@ -107,7 +95,7 @@ func (s *Server) decode(r *http.Request) (*wire.Query, *wire.Problem) {
 }
 
 func (s *Server) prepare(ctx context.Context, request *wire.Request) (*wire.Query, *wire.Problem) {
-	q, err := request.PrepareResolving(ctx, s.deps.Now(), s.deps.Lookup)
+	q, err := request.PrepareWith(ctx, s.deps.Now(), wire.Names{Lookup: s.deps.Lookup, List: s.list})
 	if err != nil {
 		return nil, asProblem(err)
 	}

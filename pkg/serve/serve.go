@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -80,6 +81,7 @@ type Server struct {
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
 	guard   *guard
+	lists   *actors.Store
 	metrics *metrics
 	tracer  trace.Tracer
 
@@ -110,11 +112,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
 	}
+	if cfg.Limits.List == 0 {
+		cfg.Limits.List = defaultListLimit
+	}
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
-		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory)}
+		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
+		lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}

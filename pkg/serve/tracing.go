@@ -88,7 +88,9 @@ func (r *recorder) Start(ctx context.Context, name string) (context.Context, spa
 // recorded is a span of OpenTelemetry.
 type recorded struct{ trace.Span }
 
-func (s recorded) Text(key, value string)      { s.SetAttributes(attribute.String("weir."+key, clip(value))) }
+func (s recorded) Text(key, value string) {
+	s.SetAttributes(attribute.String("weir."+key, clip(value)))
+}
 func (s recorded) Int(key string, value int64) { s.SetAttributes(attribute.Int64("weir."+key, value)) }
 
 func (s recorded) End(err error) {

@@ -44,7 +44,7 @@ func (l live) blocks(ctx context.Context, iface string) ([]meter.Block, error) {
 	if m == nil {
 		return nil, nil
 	}
-	blocks, err := m.Unstored(ctx)
+	blocks, err := m.Unstored(ctx, iface)
 	if errors.Is(err, meter.ErrStopped) {
 		return blocks, nil
 	}
