@@ -34,7 +34,8 @@ stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
 type database struct {
 	query.StoredSource
 	hostID  string
-	goProbe *godb.DB // nil: a store of ours
+	goProbe *godb.DB     // nil: a store of ours
+	store   *store.Store // nil: a database of goProbe
 	close   func()
 }
 
@@ -45,7 +46,7 @@ func (d *database) dataVersion([]string, int64, int64) (string, error) { return 
 func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*database, error) {
 	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
 	if err == nil {
-		return &database{StoredSource: query.Stored(s), hostID: s.HostID(), close: func() {
+		return &database{StoredSource: query.Stored(s), store: s, hostID: s.HostID(), close: func() {
 			s.Close() //nolint:errcheck // it was only read
 		}}, nil
 	}

@@ -45,6 +45,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
+	running.Go(func() { a.store.Run(ctx) })
 	if err := a.start(ctx, &running, true); err != nil {
 		return err
 	}

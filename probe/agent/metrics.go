@@ -67,10 +67,10 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
+	for _, d := range append(upkeepDescs(),
 		receivedDesc, droppedDesc, runningDesc, meteredDesc, issuesDesc, waitingDesc, condensedDesc, sinkDesc,
 		flowsDesc, foldedDesc, ckptBytesDesc, ckptErrDesc, blocksDesc, rowsDesc, bytesDesc, failuresDesc,
-	} {
+	) {
 		ch <- d
 	}
 }
@@ -82,6 +82,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(ch, rowsDesc, writes.Rows)
 	count(ch, bytesDesc, writes.Bytes)
 	count(ch, failuresDesc, writes.Failures)
+	collectUpkeep(ch, c.agent.store.Health())
 	c.agent.mutex.RLock()
 	defer c.agent.mutex.RUnlock()
 	for name, m := range c.agent.meters {

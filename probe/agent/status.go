@@ -24,6 +24,7 @@ type Status struct {
 	StoreWrites   uint64                     `json:"store_writes"`
 	StoreFailures uint64                     `json:"store_failures"`
 	StoreBytes    uint64                     `json:"store_bytes_written"`
+	Store         StoreStatus                `json:"store"`
 }
 
 // InterfaceStatus is the state of one interface. The counters without total are those of the current interval.
@@ -58,7 +59,8 @@ func (a *Agent) Status(names ...string) Status {
 	writes := a.store.WriteStats()
 	s := Status{StatusCode: http.StatusOK, StartedAt: a.started.UTC(), Statuses: map[string]InterfaceStatus{},
 		Host: a.host, HostID: a.hostID, Interval: a.cfg.Meter.Interval,
-		StoreWrites: writes.Blocks, StoreFailures: writes.Failures, StoreBytes: writes.Bytes}
+		StoreWrites: writes.Blocks, StoreFailures: writes.Failures, StoreBytes: writes.Bytes,
+		Store: storeStatus(a.store.Health())}
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	for name, m := range a.meters {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/weirflow/weir/probe/store"
 )
 
 // checkValues finds the first value that does not suit its key, and says where it stands, which key it is and what is
@@ -118,6 +120,10 @@ func expected(t reflect.Type) string {
 		return "duration such as 10s or 5m"
 	case t == reflect.TypeFor[netip.Prefix]():
 		return "network such as 192.0.2.0/24"
+	case t == reflect.TypeFor[store.Bytes]():
+		return "size such as 50GB or 512MiB"
+	case t == reflect.TypeFor[store.Age]():
+		return "age such as 400d or 36h"
 	case t == reflect.TypeFor[slog.Level]():
 		return "level: expected debug, info, warn or error"
 	case t.Kind() == reflect.Bool:

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirflow/weir/probe/store"
 )
 
 func TestParseReadsWhatIsWritten(t *testing.T) {
@@ -23,6 +25,7 @@ api:
       insecure: {allow: [192.0.2.0/24, "2001:db8::/32"]}
   limits: {rate: 2.5, timeout: 0s}
 log: {level: warn, format: json}
+store: {retention: {max_age: 90d, max_bytes: 50GB, min_free: 0}}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +34,8 @@ log: {level: warn, format: json}
 	if cfg.Host.Name != "alpha" || cfg.Host.Labels["rack"] != "12" || !cfg.Capture.Promiscuous || cfg.Capture.Rescan != 90*time.Second ||
 		cfg.Meter.Interval != time.Minute || cfg.Meter.Checkpoint != 0 || cfg.Meter.Table.IdleLifetime != time.Minute ||
 		len(allow) != 2 || allow[1] != netip.MustParsePrefix("2001:db8::/32") || cfg.API.Limits.Rate != 2.5 || cfg.API.Limits.Timeout != 0 ||
-		cfg.Log.Level.String() != "WARN" || cfg.Store.Path != DefaultStore {
+		cfg.Log.Level.String() != "WARN" || cfg.Store.Path != DefaultStore ||
+		cfg.Store.Retention != (store.Retention{MaxAge: 90 * 24 * store.Age(time.Hour), MaxBytes: 50e9}) {
 		t.Errorf("%+v", cfg)
 	}
 }
@@ -52,6 +56,9 @@ func TestParseFaults(t *testing.T) {
 		"store: {path: /a}\nstore: {path: /b}":                        `line 2, column 1: `,
 		"log: {level: info}\n---\nlog: {level: warn}":                 `line 3, column 4: a second document begins here: a configuration is one`,
 		"api: {listen: [{tcp: ':1', insecure: {allow: [10.0.0.0]}}]}": `line 1, column 47: api.listen[0].insecure.allow[0]: "10.0.0.0" is no network such as 192.0.2.0/24`,
+		"store: {retention: {max_bytes: much}}":                       `line 1, column 32: store.retention.max_bytes: "much" is no size such as 50GB or 512MiB`,
+		"store: {retention: {max_age: 1.5}}":                          `line 1, column 30: store.retention.max_age: "1.5" is no age such as 400d or 36h`,
+		"store: {retention: {max_age: 3h}}":                           `store.retention: max_age is 3h0m0s: at least 1d, or 0 for no bound`,
 		"store: {path: \"\"}":                                         `store.path is empty`,
 		"log: {format: xml}":                                          `log.format is "xml": text or json`,
 		"capture: {rescan: 1s, interfaces: [\"/[/\"]}":                `capture.interfaces: `,
