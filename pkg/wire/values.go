@@ -51,16 +51,31 @@ func DecodeValues(values url.Values) (*Request, error) {
 			faults = append(faults, Fault{Message: "missing: the parameter is required", Location: "query." + name})
 		}
 	}
-	if len(faults) > 0 {
-		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", faults...)
-	}
 	if *request.DNSResolution == (DNSResolution{}) {
 		request.DNSResolution = nil
 	}
 	if request.Actors.List == "" && len(request.Actors.Set) == 0 {
 		request.Actors = nil
 	}
+	if len(faults) > 0 {
+		return nil, alsoWrongParameters(request, faults)
+	}
 	return request, nil
+}
+
+// alsoWrongParameters is the problem of faulty parameters, together with what Prepare would find in the others.
+func alsoWrongParameters(request *Request, faults []Fault) *Problem {
+	members := make([]Fault, len(faults))
+	for i, f := range faults {
+		name := strings.TrimPrefix(f.Location, "query.")
+		if path, ok := aliases[name]; ok {
+			name = path
+		}
+		members[i].Location = "body." + name
+	}
+	more := NewProblem(http.StatusUnprocessableEntity, "validation failed", alsoWrong(request, members)...).AsParameters()
+	more.Errors = append(faults, more.Errors...)
+	return more
 }
 
 // flatten gives every member its name in a query string.

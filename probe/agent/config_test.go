@@ -63,8 +63,8 @@ func TestSetInterfaces(t *testing.T) {
 		set(next, "") // the same again changes nothing
 		set(map[string]InterfaceSettings{"eth0": {Blocks: 8}, "eth2": {Promiscuous: true}}, "~eth0")
 		if got := r.Interfaces(); !cmp.Equal(got, map[string]InterfaceSettings{
-			"eth0": {BlockSize: DefaultConfig().Capture.BlockSize, Blocks: 8},
-			"eth2": {Promiscuous: true, BlockSize: DefaultConfig().Capture.BlockSize, Blocks: DefaultConfig().Capture.Blocks}}) {
+			"eth0": InterfaceSettings{Blocks: 8}.completed(r.cfg.Capture.common()),
+			"eth2": InterfaceSettings{Promiscuous: true}.completed(r.cfg.Capture.common())}) {
 			t.Errorf("settings %+v", got)
 		}
 		set(map[string]InterfaceSettings{"wlan9": {}}, "+wlan9(no such interface) -eth0 -eth2")

@@ -2,212 +2,201 @@ package agent
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
 
-	"maps"
+	"golang.org/x/net/bpf"
 
 	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/meter"
 )
 
-// InterfaceSettings are how one interface is captured. Zero sizes are the configuration's.
+// InterfaceSettings are how one interface is captured. What is zero is as the configuration says for it.
 type InterfaceSettings struct {
 	Promiscuous       bool
 	BlockSize, Blocks int
+	Fanout            int
+	VLAN              meter.VLANMode
+	VLANs             []uint16
+	Tunnels           meter.Tunnels
+	Filter            string               // see capture.LiveConfig
+	BPF               []bpf.RawInstruction // the same as a program
 }
 
-// Change is what became of one interface after the settings changed; Err says why it is not captured as it should be.
-type Change struct {
-	Name string
-	Err  error
+// Validate says everything that is wrong.
+func (c InterfaceSettings) Validate() error {
+	var faults []error
+	filter := capture.LiveConfig{Filter: c.Filter, BPF: c.BPF}
+	if err := filter.ValidateFilter(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.Fanout < 1 || c.Fanout > maxFanout {
+		faults = append(faults, fmt.Errorf("fanout is %d: it must be between 1 and %d", c.Fanout, maxFanout))
+	}
+	return errors.Join(append(faults, meter.VLAN{Mode: c.VLAN, IDs: c.VLANs}.Validate(), c.Tunnels.Validate())...)
 }
 
-// Changes lists the interfaces that are captured now and were not, those that are captured anew with other settings,
-// and those that are not captured any more; each sorted by name.
-type Changes struct{ Enabled, Updated, Disabled []Change }
-
-// target is what is to be captured. It is replaced as a whole.
-type target struct {
-	capture  Capture
-	settings map[string]InterfaceSettings // by interface, where they were set; nil: all have the configuration's
+func (c InterfaceSettings) equal(o InterfaceSettings) bool {
+	return slices.Equal(c.VLANs, o.VLANs) && c.Filter == o.Filter && slices.Equal(c.BPF, o.BPF) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
+		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels
 }
 
-// of are the settings of an interface, completed.
-func (t *target) of(name string) InterfaceSettings {
-	s, set := t.settings[name]
-	if !set {
-		s.Promiscuous = t.capture.Promiscuous
+// completed has what is zero as of.
+func (c InterfaceSettings) completed(of InterfaceSettings) InterfaceSettings {
+	c.BlockSize, c.Blocks, c.Fanout = cmp.Or(c.BlockSize, of.BlockSize), cmp.Or(c.Blocks, of.Blocks), cmp.Or(c.Fanout, of.Fanout)
+	if c.VLAN == "" {
+		c.VLAN, c.VLANs = of.VLAN, of.VLANs
 	}
-	s.BlockSize, s.Blocks = cmp.Or(s.BlockSize, t.capture.BlockSize), cmp.Or(s.Blocks, t.capture.Blocks)
-	return s
-}
-
-func (t *target) live(name string) capture.LiveConfig {
-	s := t.of(name)
-	return capture.LiveConfig{Interface: name, Backend: t.capture.Backend, Promiscuous: s.Promiscuous, BlockSize: s.BlockSize, Blocks: s.Blocks}
-}
-
-// errNotRunning says that there is no capture to be changed.
-var errNotRunning = errors.New("the probe is starting or ending")
-
-// order is a new target on its way to Run.
-type order struct {
-	target *target
-	reply  chan Changes
-}
-
-// Interfaces are the settings of the interfaces that are captured or to be captured.
-func (a *Agent) Interfaces() map[string]InterfaceSettings {
-	t := a.target.Load()
-	list := map[string]InterfaceSettings{}
-	for name := range t.settings {
-		list[name] = t.of(name)
-	}
-	a.mutex.RLock()
-	defer a.mutex.RUnlock()
-	for name := range a.meters {
-		list[name] = t.of(name)
-	}
-	return list
-}
-
-// SetInterfaces captures these interfaces and no others, until Reload or a restart. Interfaces whose settings stay are
-// left alone, so that the same settings again change nothing. Everything seen on the others is stored.
-func (a *Agent) SetInterfaces(ctx context.Context, settings map[string]InterfaceSettings) (Changes, error) {
-	t := &target{capture: a.cfg.Capture, settings: maps.Clone(settings)}
-	t.capture.Interfaces, t.capture.Exclude = slices.Sorted(maps.Keys(settings)), nil
-	return a.apply(ctx, t)
-}
-
-// Reload reads the configuration again and captures what it says.
-func (a *Agent) Reload(ctx context.Context) (Changes, error) {
-	c := a.cfg.Capture
-	if a.deps.Reload != nil {
-		var err error
-		if c, err = a.deps.Reload(); err != nil {
-			return Changes{}, err
-		}
-	}
-	return a.apply(ctx, &target{capture: c})
-}
-
-// apply hands a target to Run, which owns the meters, and waits for what came of it.
-func (a *Agent) apply(ctx context.Context, t *target) (Changes, error) {
-	o := order{t, make(chan Changes, 1)}
-	select {
-	case a.orders <- o:
-	case <-a.ended:
-		return Changes{}, errNotRunning
-	case <-ctx.Done():
-		return Changes{}, fmt.Errorf("change the interfaces: %w", ctx.Err())
-	}
-	return <-o.reply, nil // Run answers every order that it takes
-}
-
-// retarget is apply's half in Run.
-func (a *Agent) retarget(ctx context.Context, running *sync.WaitGroup, t *target) Changes {
-	old := a.target.Load()
-	matched, named, err := a.wanted(t)
-	var c Changes
-	if err != nil {
-		for _, name := range t.capture.Interfaces {
-			c.Enabled = append(c.Enabled, Change{name, err})
-		}
-		return c
-	}
-	before := a.runningNow()
-	var stopping []string
-	for _, name := range before {
-		if !slices.Contains(matched, name) || old.live(name) != t.live(name) {
-			stopping = append(stopping, name)
-		}
-	}
-	a.stopMeters(stopping)
-	a.target.Store(t)
-	if err := a.start(ctx, running, false); err != nil {
-		a.deps.Logger.Warn("interfaces were not looked for", "error", err)
-	}
-	for _, name := range named {
-		switch change := (Change{name, a.notRunning(name)}); {
-		case !slices.Contains(before, name):
-			c.Enabled = append(c.Enabled, change)
-		case slices.Contains(stopping, name):
-			c.Updated = append(c.Updated, change)
-		}
-	}
-	for _, name := range stopping {
-		if !slices.Contains(named, name) {
-			c.Disabled = append(c.Disabled, Change{Name: name})
-		}
-	}
-	a.drop(c.Disabled)
-	a.deps.Logger.Info("interfaces changed", "enabled", len(c.Enabled), "updated", len(c.Updated), "disabled", len(c.Disabled))
+	c.Tunnels, c.Filter = cmp.Or(c.Tunnels, of.Tunnels), cmp.Or(c.Filter, of.Filter)
 	return c
 }
 
-// wanted lists the interfaces that exist and match the target, and these with those that it names and do not exist.
-func (a *Agent) wanted(t *target) (matched, named []string, err error) {
-	existing, err := a.deps.List()
-	if err != nil {
-		return nil, nil, fmt.Errorf("list interfaces: %w", err)
-	}
-	matched, unmatched, err := capture.Match(t.capture.Interfaces, t.capture.Exclude, existing)
-	if err != nil {
-		return nil, nil, err
-	}
-	named = slices.Concat(matched, a.unmatched(unmatched, existing))
-	slices.Sort(named)
-	return matched, slices.Compact(named), nil
+// maxFanout bounds the workers of an interface.
+const maxFanout = 64
+
+// Settings are those of some interfaces where they differ from those of all. What is left out is as for all.
+type Settings struct {
+	// Interfaces the settings are for; forms as in capture.interfaces. Of several settings the first that fits counts.
+	Interfaces []string `yaml:"interfaces"`
+	// Promiscuous, see capture.promiscuous.
+	Promiscuous *bool `yaml:"promiscuous"`
+	// BlockSize, see capture.block_size.
+	BlockSize *int `yaml:"block_size"`
+	// Blocks, see capture.blocks.
+	Blocks *int `yaml:"blocks"`
+	// Fanout, see capture.fanout.
+	Fanout *int `yaml:"fanout"`
+	// VLAN, see capture.vlan.
+	VLAN *meter.VLANMode `yaml:"vlan"`
+	// VLANs, see capture.vlans.
+	VLANs []uint16 `yaml:"vlans"`
+	// Tunnels, see capture.tunnels.
+	Tunnels *meter.Tunnels `yaml:"tunnels"`
+	// Filter, see capture.filter.
+	Filter *string `yaml:"filter"`
 }
 
-func (a *Agent) runningNow() (names []string) {
-	a.mutex.RLock()
-	defer a.mutex.RUnlock()
-	for name, m := range a.meters {
-		if m.err == nil {
-			names = append(names, name)
+// common is what holds for all interfaces that have no settings of their own.
+func (c *Capture) common() InterfaceSettings {
+	return InterfaceSettings{Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: c.Blocks, Fanout: c.Fanout,
+		VLAN: c.VLAN, VLANs: c.VLANs, Tunnels: c.Tunnels, Filter: c.Filter}
+}
+
+// of is how an interface is captured.
+func (c *Capture) of(name string) InterfaceSettings {
+	one := c.common()
+	for i := range c.Settings {
+		s := &c.Settings[i]
+		if matched, _, err := capture.Match(s.Interfaces, nil, []string{name}); err == nil && len(matched) > 0 {
+			return s.over(one)
 		}
 	}
-	slices.Sort(names)
-	return names
+	return one
 }
 
-// notRunning is why an interface is not captured; nil if it is.
-func (a *Agent) notRunning(name string) error {
-	a.mutex.RLock()
-	defer a.mutex.RUnlock()
-	if m := a.meters[name]; m != nil {
-		return m.err
+// over puts the settings over those of all.
+func (s *Settings) over(c InterfaceSettings) InterfaceSettings {
+	replace(&c.Promiscuous, s.Promiscuous)
+	replace(&c.BlockSize, s.BlockSize)
+	replace(&c.Blocks, s.Blocks)
+	replace(&c.Fanout, s.Fanout)
+	replace(&c.Tunnels, s.Tunnels)
+	replace(&c.Filter, s.Filter)
+	if s.VLAN != nil || s.VLANs != nil {
+		replace(&c.VLAN, s.VLAN)
+		c.VLANs = s.VLANs
 	}
-	return capture.ErrNoInterface
+	return c
 }
 
-// stopMeters ends meters, all at once, and returns when they have brought home what they saw.
-func (a *Agent) stopMeters(names []string) {
-	var stopped []chan struct{}
-	a.mutex.RLock()
-	for _, name := range names {
-		m := a.meters[name]
-		m.stop()
-		stopped = append(stopped, m.done)
-	}
-	a.mutex.RUnlock()
-	for _, done := range stopped {
-		<-done
+func replace[T any](value, by *T) {
+	if by != nil {
+		*value = *by
 	}
 }
 
-// drop forgets interfaces that are not to be captured any more, unless the store has yet to take some of their
-// intervals.
-func (a *Agent) drop(list []Change) {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	for _, c := range list {
-		if m := a.meters[c.Name]; m != nil && m.state().Waiting == 0 {
-			delete(a.meters, c.Name)
+// validate says everything that is wrong with what is captured.
+func (c *Capture) validate() error {
+	var faults []error
+	fault := func(at string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", at, err))
 		}
 	}
+	_, _, err := capture.Match(c.Interfaces, c.Exclude, nil)
+	fault("capture.interfaces", err)
+	fault("capture", c.common().Validate())
+	if c.Derived < 0 || c.Derived > maxDerived {
+		fault("capture.derived", fmt.Errorf("%d is not between 0 and %d", c.Derived, maxDerived))
+	}
+	for i := range c.Settings {
+		s := &c.Settings[i]
+		at := fmt.Sprintf("capture.settings[%d]", i)
+		if len(s.Interfaces) == 0 {
+			fault(at, errors.New("interfaces: names none"))
+		}
+		_, _, err := capture.Match(s.Interfaces, nil, nil)
+		fault(at+".interfaces", err)
+		fault(at, s.over(c.common()).Validate())
+	}
+	return errors.Join(faults...)
+}
+
+// maxDerived bounds the derived interfaces of a kind.
+const maxDerived = 4094
+
+// wanted is what is to be captured.
+type wanted struct {
+	capture Capture
+	named   map[string]InterfaceSettings // replaces what capture says of interfaces; nil: it does not
+}
+
+// interfaces gives those of the existing interfaces that are to be captured, how, and the patterns that match none.
+// Where the VLANs of an interface are split, the kernel's own interfaces for them are left out: their frames would
+// count twice.
+func (w *wanted) interfaces(existing []string) (all map[string]InterfaceSettings, unmatched []string, err error) {
+	all = map[string]InterfaceSettings{}
+	if w.named != nil {
+		for name := range w.named {
+			if all[name] = w.of(name); !slices.Contains(existing, name) {
+				delete(all, name)
+				unmatched = append(unmatched, name)
+			}
+		}
+		return all, unmatched, nil
+	}
+	matched, unmatched, err := capture.Match(w.capture.Interfaces, w.capture.Exclude, existing)
+	if err != nil {
+		return nil, nil, fmt.Errorf("capture.interfaces: %w", err)
+	}
+	for _, name := range matched {
+		all[name] = w.capture.of(name)
+	}
+	for name := range all {
+		parent, _, derived := strings.Cut(name, ".")
+		if of, ok := all[parent]; derived && ok && of.VLAN != meter.VLANIgnore && of.VLAN != "" {
+			delete(all, name)
+		}
+	}
+	return all, unmatched, nil
+}
+
+// of is how an interface is captured, if it is.
+func (w *wanted) of(name string) InterfaceSettings {
+	all := w.capture.of(name)
+	if c, ok := w.named[name]; ok {
+		return c.completed(all)
+	}
+	return all
+}
+
+// names says whether the configuration names an interface, other than by a pattern.
+func (w *wanted) names(name string) bool {
+	if w.named != nil {
+		_, ok := w.named[name]
+		return ok
+	}
+	return slices.Contains(w.capture.Interfaces, name)
 }

@@ -23,6 +23,7 @@ type Status struct {
 	StoreWrites   uint64                     `json:"store_writes"`
 	StoreFailures uint64                     `json:"store_failures"`
 	StoreBytes    uint64                     `json:"store_bytes_written"`
+	Store         StoreStatus                `json:"store"`
 }
 
 // InterfaceStatus is the state of one interface. The counters without total are those of the current interval.
@@ -37,10 +38,17 @@ type InterfaceStatus struct {
 	// ParsingErrors are goProbe's three: fragments (always 0 here: they are metered), invalid header, truncated.
 	ParsingErrors [3]uint64 `json:"parsing_errors"`
 
+	Parent           string            `json:"parent,omitempty"` // the interface it is derived from
 	Capturing        bool              `json:"capturing"`
 	Reason           string            `json:"reason,omitempty"` // why it is not captured now
 	Issues           map[string]uint64 `json:"issues,omitempty"` // packets not metered since the start, by reason
 	Flows            int               `json:"flows"`
+	Link             string            `json:"link,omitempty"`             // how frames of the interface start
+	Memory           int               `json:"memory_bytes"`               // of the flow table
+	Frozen           uint64            `json:"ring_frozen_total"`          // times the capture ring was full
+	RingFill         *float64          `json:"ring_fill,omitempty"`        // part of it that waits to be read
+	Workers          int               `json:"workers,omitempty"`          // that share its frames
+	Unassigned       uint64            `json:"unassigned_total,omitempty"` // see meter_unassigned_packets_total
 	FoldedTotal      uint64            `json:"folded_total"`
 	Waiting          int               `json:"waiting_intervals"`
 	Condensed        uint64            `json:"condensed_intervals,omitempty"` // reduced to sums by protocol, see meter
@@ -57,17 +65,23 @@ func (a *Agent) Status(names ...string) Status {
 	writes := a.store.WriteStats()
 	s := Status{StatusCode: http.StatusOK, StartedAt: a.started.UTC(), Statuses: map[string]InterfaceStatus{},
 		Host: a.host, HostID: a.hostID, Interval: a.cfg.Meter.Interval,
-		StoreWrites: writes.Blocks, StoreFailures: writes.Failures, StoreBytes: writes.Bytes}
+		StoreWrites: writes.Blocks, StoreFailures: writes.Failures, StoreBytes: writes.Bytes,
+		Store: storeStatus(a.store.Health())}
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	for name, m := range a.meters {
-		state := m.state()
-		totals := m.totals(state)
-		if totals.lastWrite.After(s.LastWriteout) {
-			s.LastWriteout = totals.lastWrite.UTC()
-		}
-		if len(names) == 0 || slices.Contains(names, name) {
-			s.Statuses[name] = a.interfaceStatus(name, m.err, state, totals)
+		for of, state := range m.states(name) {
+			totals := m.totals(state)
+			if totals.lastWrite.After(s.LastWriteout) {
+				s.LastWriteout = totals.lastWrite.UTC()
+			}
+			if len(names) == 0 || slices.Contains(names, of) {
+				one := a.interfaceStatus(of, m.err, state, totals)
+				if state.Parent == "" && len(m.meters) > 1 {
+					one.Workers = len(m.meters)
+				}
+				s.Statuses[of] = one
+			}
 		}
 	}
 	return s
@@ -83,9 +97,14 @@ func (a *Agent) interfaceStatus(name string, notRunning error, state meter.Statu
 		ParsingErrors: [3]uint64{0, total.Issues[flow.IssueInvalidHeader], total.Issues[flow.IssueTruncated]},
 		Capturing:     notRunning == nil,
 		Issues:        issues(total),
-		Flows:         state.Flows, FoldedTotal: totals.folded,
+		Parent:        state.Parent, Link: state.Link,
+		Flows: state.Flows, FoldedTotal: totals.folded, Memory: state.Memory,
+		Frozen: totals.frozen, Unassigned: totals.unassigned,
 		Waiting: state.Waiting, Condensed: totals.condensed, SinkError: state.SinkError,
 		CheckpointAt: state.Checkpoint.Last, CheckpointPeriod: state.Checkpoint.Period, CheckpointError: state.Checkpoint.Error,
+	}
+	if state.RingFill >= 0 && state.Parent == "" {
+		i.RingFill = &state.RingFill
 	}
 	if notRunning != nil {
 		i.Reason = notRunning.Error()
