@@ -96,10 +96,14 @@ func (l apiLine) component(status string) string {
 	switch {
 	case strings.Contains(l.command, " -i "), status == "204", strings.Contains(l.command, "Accept:"):
 		return ""
+	case status == "201":
+		return "ListHealth"
 	case status != "200":
 		return "Problem"
+	case strings.Contains(l.command, "/config") && strings.Contains(l.command, " -X "):
+		return "ConfigUpdateResponse"
 	}
-	return map[string]string{"/_query": "Result", "/_catalog": "Catalog", "/status": "StatusResponse", "/status/eth0": "StatusResponse", "/-/info": "Info"}[path]
+	return map[string]string{"/config": "ConfigResponse", "/config/eth0": "ConfigResponse", "/_actors/c2": "ListHealth", "/_query": "Result", "/_catalog": "Catalog", "/status": "StatusResponse", "/status/eth0": "StatusResponse", "/-/info": "Info"}[path]
 }
 
 // apiLines are the lines of the page that can be run, and the shell's function that they call.
