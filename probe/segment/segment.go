@@ -73,4 +73,6 @@ type Tuples struct {
 	Sum         [CounterCount][]uint64
 	Stamp       []uint32 // a row
 	Value       [CounterCount][]uint64
+
+	loader loader
 }

@@ -17,6 +17,8 @@ type appender struct {
 	store *Store
 	iface string
 
+	upkeep sync.Mutex // see Store.maintain
+
 	mu      sync.Mutex
 	file    vfs.File // nil: none open
 	day     day
@@ -248,33 +250,17 @@ func dropDamagedEnd(f vfs.File, index *logIndex) error {
 	return nil
 }
 
-// remember collects the identities of the blocks of a day and of its neighbours.
+// remember collects the identities of the blocks of a day and of its neighbours, in logs and segments.
 func (a *appender) remember(index logIndex, d day) error {
-	a.seen = make(map[identity]struct{}, len(index.blocks)+1)
-	a.rememberBlocks(index)
-	for _, neighbour := range [...]day{d - 1, d + 1} {
-		f, name, err := a.store.openLog(a.iface, neighbour)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		index, err := readIndex(f, name, a.iface, neighbour)
-		f.Close()
-		if err != nil {
-			a.store.log.Error("replays of a neighbouring day are not known", "file", name, "error", err)
-			continue
-		}
-		a.rememberBlocks(index)
+	seen, err := a.store.known(a.iface, d, false)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func (a *appender) rememberBlocks(index logIndex) {
 	for i := range index.blocks {
-		a.seen[index.blocks[i].identity()] = struct{}{}
+		seen[index.blocks[i].identity()] = struct{}{}
 	}
+	a.seen = seen
+	return nil
 }
 
 // checkRecords refuses rows that the format cannot hold.

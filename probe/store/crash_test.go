@@ -214,7 +214,8 @@ func TestReplayAfterTheProcessDied(t *testing.T) {
 	_ = f.Close()
 
 	// The lock of a process goes away with it: open the same files on a machine that goes on.
-	s := &Store{root: "/db", files: files, log: quiet, lock: f, appenders: map[string]*appender{}}
+	s := newStore(Config{Path: "/db"}, Deps{FS: files, Logger: quiet})
+	s.lock = f
 	mustAppend(t, s, "eth0", second, nil)
 	if s.WriteStats().Replays != 1 {
 		t.Fatal("the block is not known to be there; the test wants it to be")

@@ -192,10 +192,10 @@ func TestFilesMovedAround(t *testing.T) {
 // TestUnreadableLog: a log that cannot be opened or read is named; the other day still answers.
 func TestUnreadableLog(t *testing.T) {
 	memory, content := smallStore(t)
-	for operation, want := range map[int]string{2: "open: ", 3: "read: "} {
+	for operation, want := range map[int]string{5: "open: ", 6: "read: "} {
 		files := vfs.NewFaulty(memory)
 		s := mustOpen(t, files, Config{ReadOnly: true})
-		files.FailOperation(operation, fs.ErrPermission) // the first is to list the days
+		files.FailOperation(operation, fs.ErrPermission) // the others list the files
 		got, stats := scan(t, s, "eth0", 0, allTime)
 		if len(got) == 0 || len(got) >= len(content["eth0"]) || stats.Corrupted != 1 {
 			t.Fatalf("%s: %d of %d blocks, %+v", want, len(got), len(content["eth0"]), stats)

@@ -40,6 +40,9 @@ var (
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
+// extendChecksum is the checksum of what sum is that of, with b behind it.
+func extendChecksum(sum uint32, b []byte) uint32 { return crc32.Update(sum, castagnoli, b) }
+
 // fileHeader returns the header of a log. It depends on nothing but interface and day, so that its checksum, the
 // tag, ties every block to them even where the header itself is damaged.
 func fileHeader(iface string, d day) (header []byte, tag uint32) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,15 +68,35 @@ type day int64
 const (
 	secondsPerDay = 24 * 60 * 60
 	logSuffix     = ".wlog"
+	segmentSuffix = ".wseg"
 	maxEnd        = 253402300799 // 9999-12-31T23:59:59Z, the last second with four digits of year
 )
 
 // dayOf is the day a block belongs to: that of the last second before its end.
 func dayOf(end int64) day { return day((end - 1) / secondsPerDay) }
 
+// String is the date.
+func (d day) String() string { return time.Unix(int64(d)*secondsPerDay, 0).UTC().Format(time.DateOnly) }
+
 // fileName is the name of the day's log.
-func (d day) fileName() string {
-	return time.Unix(int64(d)*secondsPerDay, 0).UTC().Format(time.DateOnly) + logSuffix
+func (d day) fileName() string { return d.String() + logSuffix }
+
+// segmentName is the name of a day's segment: that of the day as a whole, number 0, or a part of it.
+func (d day) segmentName(number int) string {
+	if number == 0 {
+		return d.String() + segmentSuffix
+	}
+	return fmt.Sprintf("%s.%04d%s", d, number, segmentSuffix)
+}
+
+// parseDate is the inverse of day.String.
+func parseDate(date string) (day, bool) {
+	t, err := time.ParseInLocation(time.DateOnly, date, time.UTC)
+	if err != nil {
+		return 0, false
+	}
+	d := day(t.Unix() / secondsPerDay)
+	return d, t.Unix() >= 0 && d.String() == date
 }
 
 // parseFileName is the inverse of fileName.
@@ -84,10 +105,19 @@ func parseFileName(name string) (day, bool) {
 	if !ok {
 		return 0, false
 	}
-	t, err := time.ParseInLocation(time.DateOnly, date, time.UTC)
-	if err != nil {
-		return 0, false
+	return parseDate(date)
+}
+
+// parseSegmentName is the inverse of segmentName.
+func parseSegmentName(name string) (d day, number int, ok bool) {
+	stem, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok {
+		return 0, 0, false
 	}
-	d := day(t.Unix() / secondsPerDay)
-	return d, t.Unix() >= 0 && d.fileName() == name
+	date, digits, part := strings.Cut(stem, ".")
+	if part {
+		number, _ = strconv.Atoi(digits) // what is no number does not give the same name again
+	}
+	d, ok = parseDate(date)
+	return d, number, ok && number >= 0 && d.segmentName(number) == name
 }

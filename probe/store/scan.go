@@ -1,17 +1,16 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -76,31 +75,48 @@ func appendNamed(list []Damage, d Damage) []Damage {
 // all calls can be added up. An interval without rows is one call.
 type Visit = func(interval flow.Interval, records []flow.Record) error
 
-// Scan visits the blocks of an interface with first <= End <= last: day by day, within a day by End, parts with
-// the same End as they were written. What cannot be read is skipped and stands in the statistics; an error comes
-// from the context, looked at before each chunk, from visit, or from the directory. An interface without data is
-// no error.
-func (s *Store) Scan(ctx context.Context, iface string, first, last int64, visit Visit) (ScanStats, error) {
-	r := reader{store: s, iface: iface, first: max(first, 1), last: min(last, maxEnd), visit: visit}
-	days, err := s.days(iface)
+// scanDays is how many days a scan has open at a time.
+const scanDays = 16
+
+// Scan visits what there is of an interface with first <= End <= last: day by day, within a day by End. Blocks that are
+// still in a log come as they were written, parts with the same End after one another. In a segment the rows of all
+// parts with the same End are summed up and come with the first of these; the others come without rows, each with its
+// Duration and Accounting.
+//
+// What cannot be read is skipped and stands in the statistics; an error comes from the context, looked at before each
+// chunk, from visit, or from the directory. An interface without data is no error.
+func (s *Store) Scan(ctx context.Context, iface string, first, last int64, visit Visit) (stats ScanStats, err error) {
+	first, last = max(first, 1), min(last, maxEnd)
+	if first > last {
+		return stats, ctx.Err()
+	}
+	files, err := s.listFiles(iface, dayOf(first), dayOf(last))
 	if err != nil {
-		return r.stats, fmt.Errorf("scan %s: %w", iface, err)
+		return stats, fmt.Errorf("scan %s: %w", iface, err)
 	}
-	for _, d := range days {
-		if r.first > r.last || d < dayOf(r.first) || d > dayOf(r.last) {
-			continue
+	days := make([]day, 0, len(files))
+	for _, f := range files {
+		days = append(days, f.day)
+	}
+	for batch := range slices.Chunk(slices.Compact(days), scanDays) {
+		from := max(first, int64(batch[0])*secondsPerDay+1)
+		to := min(last, (int64(batch[len(batch)-1])+1)*secondsPerDay)
+		v, err := s.View(ctx, iface, from, to)
+		if err == nil {
+			var more ScanStats
+			more, err = v.scan(ctx, visit)
+			stats.Add(more)
+			v.Close()
 		}
-		if err := r.scanDay(ctx, d); err != nil {
-			return r.stats, fmt.Errorf("scan %s: %w", iface, err)
+		if err != nil {
+			return stats, fmt.Errorf("scan %s: %w", iface, err)
 		}
 	}
-	return r.stats, nil
+	return stats, nil
 }
 
 // reader is one scan of an interface; it owns the buffers.
 type reader struct {
-	store       *Store
-	iface       string
 	first, last int64
 	visit       Visit
 	stats       ScanStats
@@ -110,43 +126,22 @@ type reader struct {
 	records []flow.Record
 }
 
-func (r *reader) scanDay(ctx context.Context, d day) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	f, name, err := r.store.openLog(r.iface, d)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // removed since it was listed
-	}
-	if err != nil {
-		r.stats.lose(Damage{File: name, Cause: cause(err)})
-		return nil
-	}
-	defer f.Close()
+// openedLog counts what the headers of a log say, and returns it with the blocks in the span only.
+func (r *reader) openedLog(log *openLog) openLog {
 	r.stats.Files++
-	index, err := readIndex(f, name, r.iface, d)
-	if err != nil {
-		r.stats.lose(Damage{File: name, Bytes: index.size, Cause: cause(err)})
-		return nil
-	}
+	index := &log.index
 	for _, damage := range index.damage {
 		r.stats.lose(damage)
 	}
 	if index.torn > 0 {
-		r.stats.tear(Damage{File: name, Offset: index.size - index.torn, Bytes: index.torn, Cause: "block is not complete"})
+		r.stats.tear(Damage{File: log.name, Offset: index.size - index.torn, Bytes: index.torn, Cause: "block is not complete"})
 	}
 	r.stats.Replays += index.replays
-	slices.SortStableFunc(index.blocks, func(a, b block) int { return cmp.Compare(a.interval.End, b.interval.End) })
-	for i := range index.blocks {
-		b := &index.blocks[i]
-		if b.interval.End < r.first || b.interval.End > r.last {
-			continue
-		}
-		if err := r.visitBlock(ctx, f, name, b); err != nil {
-			return err
-		}
-	}
-	return nil
+	within := *log
+	within.blocks = slices.DeleteFunc(slices.Clone(log.blocks), func(b block) bool {
+		return b.interval.End < r.first || b.interval.End > r.last
+	})
+	return within
 }
 
 // visitBlock decodes a block and hands its rows over. Damage is counted and no error.
@@ -193,10 +188,7 @@ func readPayload(f vfs.File, b *block, buffer []byte) ([]byte, error) {
 	for range 2 {
 		n, err := f.ReadAt(buffer, b.offset+BlockHeaderSize)
 		if n < len(buffer) {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return buffer, err
+			return buffer, orUnexpectedEnd(err)
 		}
 		if checksum(buffer) == b.crc {
 			return buffer, nil
@@ -205,19 +197,20 @@ func readPayload(f vfs.File, b *block, buffer []byte) ([]byte, error) {
 	return buffer, errPayload
 }
 
-// openLog opens the log of a day for reading; name is its path from the store's root.
-func (s *Store) openLog(iface string, d day) (f vfs.File, name string, err error) {
-	dir, err := encodeName(iface)
-	if err != nil {
-		return nil, "", err
+// orUnexpectedEnd is the error of a read that gave too little.
+func orUnexpectedEnd(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
 	}
-	name = filepath.Join(interfacesDir, dir, d.fileName())
-	f, err = s.files.Open(filepath.Join(s.root, name))
-	return f, name, err
+	return err
 }
 
 // cause is an error without the path that stands beside it anyway.
 func cause(err error) string {
+	var damage *segment.DamageError
+	if errors.As(err, &damage) {
+		return cause(damage.Cause)
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Op + ": " + path.Err.Error()
@@ -226,13 +219,18 @@ func cause(err error) string {
 }
 
 // Coverage returns the span an interface has data of, from the headers of its first and last days: the start of
-// the earliest interval and the end of the latest one, in Unix seconds; 0 and 0 without data. Logs that cannot be
+// the earliest interval and the end of the latest one, in Unix seconds; 0 and 0 without data. Files that cannot be
 // read are passed over.
 func (s *Store) Coverage(iface string) (first, last int64, err error) {
-	days, err := s.days(iface)
+	files, err := s.listFiles(iface, 0, endOfTime)
 	if err != nil {
 		return 0, 0, fmt.Errorf("coverage of %s: %w", iface, err)
 	}
+	days := make([]day, 0, len(files))
+	for _, f := range files {
+		days = append(days, f.day)
+	}
+	days = slices.Compact(days)
 	for _, d := range days {
 		if first, _ = s.daySpan(iface, d); first != 0 {
 			break
@@ -248,22 +246,20 @@ func (s *Store) Coverage(iface string) (first, last int64, err error) {
 
 // daySpan is the earliest start and the latest end of a day's blocks; 0, 0 without any.
 func (s *Store) daySpan(iface string, d day) (first, last int64) {
-	f, name, err := s.openLog(iface, d)
+	v, err := s.View(context.Background(), iface, int64(d)*secondsPerDay+1, (int64(d)+1)*secondsPerDay)
 	if err != nil {
 		return 0, 0
 	}
-	defer f.Close()
-	index, err := readIndex(f, name, iface, d)
-	if err != nil {
-		return 0, 0
-	}
-	for i := range index.blocks {
-		iv := &index.blocks[i].interval
-		start := iv.End - int64((iv.Duration+time.Second-1)/time.Second)
-		if first == 0 || start < first {
-			first = start
+	defer v.Close()
+	for _, intervals := range v.intervals() {
+		for i := range intervals {
+			iv := &intervals[i]
+			start := iv.End - int64((iv.Duration+time.Second-1)/time.Second)
+			if first == 0 || start < first {
+				first = start
+			}
+			last = max(last, iv.End)
 		}
-		last = max(last, iv.End)
 	}
 	return first, last
 }

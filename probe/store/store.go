@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/vfs"
@@ -23,15 +24,19 @@ type Config struct {
 	Path string
 	// ReadOnly opens an existing store without lock; Append is refused.
 	ReadOnly bool
+	// Retention is what Run and Prune keep.
+	Retention Retention
 }
 
 // DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{Path: "/var/lib/weir"} }
+func DefaultConfig() Config { return Config{Path: "/var/lib/weir", Retention: DefaultRetention()} }
 
 // Deps are what the store needs from outside.
 type Deps struct {
 	FS     vfs.FS       // nil: the machine's
 	Logger *slog.Logger // nil: none
+	// Now is the wall clock, which says what the current day is; nil: time.Now.
+	Now func() time.Time
 }
 
 // Store is an open store. All methods are safe for concurrent use. Appends to different interfaces run side by
@@ -43,11 +48,23 @@ type Store struct {
 	hostID string
 	lock   io.Closer // nil: read only
 
+	retention Retention
+	now       func() time.Time
+	readers   *readerCache
+
 	closed    atomic.Bool
 	mu        sync.Mutex
 	appenders map[string]*appender
 
+	// maintenance is held for reading, together with the appender's upkeep, by what rearranges files of one interface,
+	// compaction and loading; for writing by what deletes days of all.
+	maintenance sync.RWMutex
+	// pruning is held for writing while days are deleted, for reading while a block is appended.
+	pruning sync.RWMutex
+
 	written writeCounters
+	kept    keepCounters
+	disk    diskState
 }
 
 // WriteStats counts what a writer did since Open.
@@ -69,16 +86,13 @@ var errClosed = errors.New("store is closed")
 // off what a crash left torn at the ends of the newest logs; a second writer gets an error that names the pid of
 // the first (errors.As *vfs.LockedError). A reader needs a store that exists.
 func Open(cfg Config, deps Deps) (*Store, error) {
-	s := &Store{root: cfg.Path, files: deps.FS, log: deps.Logger, appenders: map[string]*appender{}}
-	if s.files == nil {
-		s.files = vfs.OS{}
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
 	if cfg.Path == "" {
 		return nil, errors.New("open store: no path given")
 	}
+	if err := cfg.Retention.Validate(); err != nil {
+		return nil, fmt.Errorf("open store %s: retention: %w", cfg.Path, err)
+	}
+	s := newStore(cfg, deps)
 	open := s.openWriter
 	if cfg.ReadOnly {
 		open = s.openReader
@@ -87,6 +101,22 @@ func Open(cfg Config, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", cfg.Path, err)
 	}
 	return s, nil
+}
+
+func newStore(cfg Config, deps Deps) *Store {
+	s := &Store{root: cfg.Path, files: deps.FS, log: deps.Logger, retention: cfg.Retention, now: deps.Now,
+		appenders: map[string]*appender{}, readers: newReaderCache()}
+	if s.files == nil {
+		s.files = vfs.OS{}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.disk.wake = make(chan struct{}, 1)
+	return s
 }
 
 func (s *Store) openReader() (err error) {
@@ -123,6 +153,9 @@ func (s *Store) openWriter() (err error) {
 	if err := s.files.SyncDir(s.root); err != nil {
 		return err
 	}
+	if err := s.finishPruning(); err != nil {
+		return err
+	}
 	return s.recoverNewest()
 }
 
@@ -152,24 +185,45 @@ func (s *Store) syncDirs(names ...string) error {
 	return nil
 }
 
-// recoverNewest cuts off torn ends. Only the newest log of an interface can have one, save for late data, which
-// the next append to that day looks at. A log that cannot be recovered stops its interface, not the store.
+// recoverLogs is how many logs of an interface are looked at when the store is opened: today's, and late data. The
+// others, of a store that was not compacted yet or of older late data, are when they are compacted or appended to.
+const recoverLogs = 3
+
+// recoverNewest cuts off torn ends. A log that cannot be recovered stops its interface, not the store.
 func (s *Store) recoverNewest() error {
 	names, err := s.Interfaces()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		days, err := s.days(name)
-		if err == nil && len(days) > 0 {
-			a := s.appender(name)
-			err = errors.Join(a.open(days[len(days)-1]), a.close())
+		days, err := s.logDays(name)
+		for _, d := range days[max(len(days)-recoverLogs, 0):] {
+			err = errors.Join(err, s.settle(name, d))
 		}
 		if err != nil {
 			s.log.Error("recover store", "interface", name, "error", err)
 		}
 	}
 	return nil
+}
+
+// settle cuts off what a crash left torn at the end of a log, and makes the rest durable.
+func (s *Store) settle(iface string, d day) error {
+	a := s.appender(iface)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file != nil && a.day == d {
+		return nil
+	}
+	dir, err := s.interfacePath(iface)
+	if err != nil {
+		return err
+	}
+	f, _, err := a.openLog(filepath.Join(dir, d.fileName()), d)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.syncDirs(s.interfacesPath(), dir), f.Close())
 }
 
 // Close releases the lock. Appends that are under way end first; later ones fail.
@@ -185,6 +239,7 @@ func (s *Store) Close() error {
 		errs = append(errs, a.close())
 		a.mu.Unlock()
 	}
+	s.readers.close()
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
@@ -210,6 +265,7 @@ func (s *Store) Append(ctx context.Context, iface string, interval flow.Interval
 	if err == nil {
 		err = s.append(iface, interval, records)
 	}
+	s.disk.note(s, err)
 	if err != nil {
 		s.written.failures.Add(1)
 		return fmt.Errorf("append interval %d of %s to store: %w", interval.End, iface, err)
@@ -227,10 +283,23 @@ func (s *Store) append(iface string, interval flow.Interval, records []flow.Reco
 	if err := checkRecords(records); err != nil {
 		return err
 	}
+	s.pruning.RLock()
+	defer s.pruning.RUnlock()
 	a := s.appender(iface)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.append(interval, records)
+}
+
+// maintain takes the locks under which files of an interface are rearranged, and returns how to release them.
+func (s *Store) maintain(iface string) (release func()) {
+	a := s.appender(iface)
+	s.maintenance.RLock()
+	a.upkeep.Lock()
+	return func() {
+		a.upkeep.Unlock()
+		s.maintenance.RUnlock()
+	}
 }
 
 // appender returns the one appender of an interface.
@@ -272,24 +341,17 @@ func (s *Store) interfacePath(iface string) (string, error) {
 	return filepath.Join(s.interfacesPath(), dir), err
 }
 
-// days lists the days an interface has logs of, ascending.
-func (s *Store) days(iface string) ([]day, error) {
-	dir, err := s.interfacePath(iface)
+// logDays lists the days an interface has logs of, ascending.
+func (s *Store) logDays(iface string) ([]day, error) {
+	files, err := s.listFiles(iface, 0, endOfTime)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.files.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list days of %s: %w", iface, err)
-	}
 	var days []day
-	for _, e := range entries {
-		if d, ok := parseFileName(e.Name()); ok {
-			days = append(days, d)
+	for _, f := range files {
+		if !f.segment {
+			days = append(days, f.day)
 		}
 	}
-	return days, nil // names sort as days do
+	return days, nil
 }

@@ -32,6 +32,7 @@ func (m *Memory) Crash(r *rand.Rand) *Memory {
 		}
 		n := &node{dir: survivor.dir, mode: survivor.mode, data: survivor.afterCrash(r)}
 		n.synced = slices.Clone(n.data)
+		after.touch(n)
 		after.seen[name], after.durable[name] = n, n
 	}
 	return after
@@ -109,6 +110,7 @@ func (m *Memory) SetBytes(name string, data []byte) {
 		m.seen[name], m.durable[name] = n, n
 	}
 	n.data, n.synced = slices.Clone(data), slices.Clone(data)
+	m.touch(n)
 }
 
 // Files lists the paths of all files, sorted.
@@ -123,4 +125,11 @@ func (m *Memory) Files() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Stopped says whether the machine has stopped.
+func (m *Memory) Stopped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped
 }

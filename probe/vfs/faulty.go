@@ -148,6 +148,20 @@ func (f *Faulty) SyncDir(name string) error {
 	return f.base.SyncDir(name)
 }
 
+// Space implements FS. With LimitSpace, Free is what is left of that.
+func (f *Faulty) Space(name string) (Space, error) {
+	if err := f.step(); err != nil {
+		return Space{}, pathError("statfs", name, err)
+	}
+	space, err := f.base.Space(name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.limited {
+		space.Free = min(space.Free, uint64(f.space))
+	}
+	return space, err
+}
+
 // Lock implements FS.
 func (f *Faulty) Lock(name string, mode fs.FileMode, holder string) (io.Closer, error) {
 	if err := f.step(); err != nil {

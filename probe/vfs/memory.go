@@ -25,6 +25,8 @@ type Memory struct {
 	operations int
 	stopAt     int // operation that stops the machine, 0: none
 	stopped    bool
+	quota      int64 // bytes that all files may take together, 0: any number
+	clock      int64 // ticks at every change of a file, for ModTime
 }
 
 var _ FS = (*Memory)(nil)
@@ -35,6 +37,7 @@ type node struct {
 	mode   fs.FileMode
 	data   []byte
 	synced []byte
+	change int64 // when data changed last, on the file system's clock
 }
 
 // NewMemory returns an empty file system with the directories "/" and ".".
@@ -109,6 +112,7 @@ func (m *Memory) add(op, name string, mode fs.FileMode) (File, error) {
 		return nil, pathError(op, name, ErrStopped)
 	}
 	n := &node{mode: mode}
+	m.touch(n)
 	m.seen[name] = n
 	return &memoryFile{fs: m, name: name, node: n}, nil
 }
@@ -260,7 +264,13 @@ func (u unlocker) Close() error {
 // info describes a path. m.mu is held.
 func (m *Memory) info(path string) fs.FileInfo {
 	n := m.seen[path]
-	return memoryInfo{name: filepath.Base(path), size: int64(len(n.data)), mode: n.mode, dir: n.dir}
+	return memoryInfo{name: filepath.Base(path), size: int64(len(n.data)), mode: n.mode, dir: n.dir, change: n.change}
+}
+
+// touch notes that a file changed. m.mu is held.
+func (m *Memory) touch(n *node) {
+	m.clock++
+	n.change = m.clock
 }
 
 type memoryInfo struct {
@@ -268,11 +278,13 @@ type memoryInfo struct {
 	size int64
 	mode fs.FileMode
 	dir  bool
+
+	change int64
 }
 
 func (i memoryInfo) Name() string       { return i.name }
 func (i memoryInfo) Size() int64        { return i.size }
-func (i memoryInfo) ModTime() time.Time { return time.Time{} }
+func (i memoryInfo) ModTime() time.Time { return time.Unix(0, i.change) } // tells changes apart, no more
 func (i memoryInfo) IsDir() bool        { return i.dir }
 func (i memoryInfo) Sys() any           { return nil }
 func (i memoryInfo) Mode() fs.FileMode {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"syscall"
 )
 
 // memoryFile is an open file of a Memory.
@@ -62,6 +63,11 @@ func (f *memoryFile) Write(p []byte) (int, error) {
 		f.node.data = append(f.node.data, p[:n]...)
 		return n, pathError("write", f.name, ErrStopped)
 	}
+	f.fs.touch(f.node)
+	if fits := f.fs.room(len(p)); fits < len(p) {
+		f.node.data = append(f.node.data, p[:fits]...)
+		return fits, pathError("write", f.name, syscall.ENOSPC)
+	}
 	f.node.data = append(f.node.data, p...)
 	return len(p), nil
 }
@@ -88,6 +94,7 @@ func (f *memoryFile) Truncate(size int64) error {
 	if last, err := f.fs.change(); err != nil || last {
 		return pathError("truncate", f.name, ErrStopped)
 	}
+	f.fs.touch(f.node)
 	if size <= int64(len(f.node.data)) {
 		f.node.data = slices.Clone(f.node.data[:size])
 	} else {

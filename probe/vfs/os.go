@@ -53,6 +53,15 @@ func (OS) SyncDir(name string) error {
 	return errors.Join(err, d.Close())
 }
 
+// Space implements FS.
+func (OS) Space(name string) (Space, error) {
+	space, err := space(name)
+	if err != nil {
+		return Space{}, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	return space, nil
+}
+
 // Lock implements FS. The lock is flock(2), so it goes away with the process that holds it however that ends, and
 // the file stays: removing it would let two holders lock two files of one name.
 func (OS) Lock(name string, mode fs.FileMode, holder string) (io.Closer, error) {

@@ -32,9 +32,19 @@ type FS interface {
 	Stat(name string) (fs.FileInfo, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
+	// Space says how much room the file system that holds name has. It is errors.ErrUnsupported where the system
+	// does not tell.
+	Space(name string) (Space, error)
 	// Lock takes the exclusive advisory lock on a file, creating it if it is absent, and writes holder into it.
 	// A lock that another process or another caller holds is a *LockedError at once. Closing releases it.
 	Lock(name string, mode fs.FileMode, holder string) (io.Closer, error)
+}
+
+// Space is the room of a file system, in bytes.
+type Space struct {
+	Total uint64
+	// Free is what this process may still write; what is reserved for root is not in it.
+	Free uint64
 }
 
 // File is an open file. ReadAt may be called concurrently; the other methods belong to one goroutine at a time.

@@ -327,3 +327,41 @@ func TestModesOfTheRealFileSystem(t *testing.T) {
 		}
 	}
 }
+
+func TestSpace(t *testing.T) {
+	for name, i := range implementations(t) {
+		space, err := i.files.Space(i.root)
+		if err != nil || space.Total == 0 || space.Free > space.Total {
+			t.Errorf("%s: %+v, %v", name, space, err)
+		}
+		if _, err := i.files.Space(filepath.Join(i.root, "absent")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: an absent path: %v", name, err)
+		}
+	}
+}
+
+// TestQuota: what does not fit is written in part, as on a full disk, and removing or cutting a file makes room.
+func TestQuota(t *testing.T) {
+	memory := NewMemory()
+	memory.SetQuota(10)
+	f, err := memory.Create("/a", 0o600)
+	try(t, err)
+	write(t, f, "123456")
+	if n, err := f.Write([]byte("789abc")); n != 4 || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("%d bytes written, %v", n, err)
+	}
+	if space, err := memory.Space("/"); err != nil || space != (Space{Total: 10}) {
+		t.Fatalf("full: %+v, %v", space, err)
+	}
+	try(t, f.Truncate(6))
+	write(t, f, "7890")
+	g, err := memory.Create("/b", 0o600)
+	try(t, err)
+	if n, err := g.Write([]byte("x")); n != 0 || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("%d bytes written, %v", n, err)
+	}
+	try(t, memory.Remove("/a"))
+	write(t, g, "0123456789")
+	memory.SetQuota(0)
+	write(t, g, "x")
+}

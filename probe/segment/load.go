@@ -1,0 +1,169 @@
+package segment
+
+import (
+	"fmt"
+
+	"github.com/weirflow/weir/probe/column"
+)
+
+// loader is the scratch space of a Tuples.
+type loader struct {
+	d         column.Decoder
+	bytes     []byte
+	b         []byte // what is not yet decoded
+	columns   [4][]uint64
+	rowCounts []uint64
+	sum       [CounterCount][]uint64
+	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
+	value     [CounterCount][]uint64
+	read      int64
+}
+
+// BytesRead is the number of bytes that Load has read into t so far.
+func (t *Tuples) BytesRead() int64 { return t.loader.read }
+
+const (
+	allCounters = 1<<CounterCount - 1
+	ofTuples    = Sources | Destinations | Services | RowCounts
+)
+
+// sums and values are the counters that are wanted as bits.
+func (w Columns) sums() uint16   { return uint16(w/Sum) & allCounters }
+func (w Columns) values() uint16 { return uint16(w/Value) & allCounters }
+
+// Load decodes the wanted columns of a chunk into into. It reads those groups of columns that are needed: tuples,
+// sums, rows. An error is a *DamageError; then into holds nothing of use, and other chunks can still be loaded.
+func (r *Reader) Load(chunk int, want Columns, into *Tuples) error {
+	d, err := r.readDirectory()
+	if err != nil {
+		return err
+	}
+	if chunk < 0 || chunk >= len(d.chunks) {
+		return fmt.Errorf("segment %s: chunk %d of %d", r.name, chunk, len(d.chunks))
+	}
+	c, p := &d.chunks[chunk], &d.entries[chunk]
+	into.reset(c)
+	rows := want&StampIndices != 0 || want.values()&c.HasCounter != 0
+	needed := [groupCount]bool{
+		groupTuples: want&ofTuples != 0 || rows,
+		groupSums:   (want.sums()|want.values())&c.HasCounter != 0,
+		groupRows:   rows,
+	}
+	groups, err := r.readGroups(p, needed, &into.loader)
+	if err != nil {
+		return err
+	}
+	start := p.offset + r.find(sectionChunks).offset
+	for g, load := range [groupCount]func(*Chunk, *place, Columns, uint32) error{into.loadTuples, into.loadSums, into.loadRows} {
+		if needed[g] {
+			into.loader.b = groups[g]
+			err := load(c, p, want, r.footer.services)
+			if err == nil && len(into.loader.b) != 0 {
+				err = fmt.Errorf("%w: %d bytes after the columns", ErrDamaged, len(into.loader.b))
+			}
+			if err != nil {
+				return r.damage(start, int64(p.size[g]), fmt.Errorf("chunk %d: %w", chunk, columnError(err)))
+			}
+		}
+		start += int64(p.size[g])
+	}
+	return nil
+}
+
+// readGroups reads the groups that are needed, neighbours at once.
+func (r *Reader) readGroups(p *place, needed [groupCount]bool, l *loader) (groups [groupCount][]byte, err error) {
+	total := 0
+	for g, yes := range needed {
+		if yes {
+			total += int(p.size[g])
+		}
+	}
+	if int64(total) > r.find(sectionChunks).length {
+		return groups, r.sectionError(sectionDirectory, fmt.Errorf("%w: chunk of %d bytes", ErrDamaged, total))
+	}
+	l.bytes = grow(l.bytes, total)
+	offset, rest := r.find(sectionChunks).offset+p.offset, l.bytes
+	for g := 0; g < groupCount; {
+		size, end := 0, g
+		for ; end < groupCount && needed[end]; end++ {
+			n := int(p.size[end])
+			groups[end] = rest[size : size+n : size+n]
+			size += n
+		}
+		if end == g {
+			offset += int64(p.size[g])
+			g++
+			continue
+		}
+		if err := r.readAt(rest[:size], offset); err != nil {
+			return groups, err
+		}
+		l.read += int64(size)
+		offset, rest, g = offset+int64(size), rest[size:], end
+	}
+	return groups, nil
+}
+
+// reset empties t for a chunk.
+func (t *Tuples) reset(c *Chunk) {
+	t.Count, t.Rows = c.Tuples, c.Rows
+	t.Source, t.Destination, t.Service, t.RowCount, t.Stamp = t.Source[:0], t.Destination[:0], t.Service[:0], t.RowCount[:0], t.Stamp[:0]
+	t.Sum, t.Value = [CounterCount][]uint64{}, [CounterCount][]uint64{}
+	t.loader.rowCounts = t.loader.rowCounts[:0]
+}
+
+// next returns the bytes of the chunk of package column that comes next, and how many values it has, at most most.
+func (l *loader) next(most int) ([]byte, int, error) {
+	info, err := column.Inspect(l.b)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.Count == 0 || info.Count > most {
+		return nil, 0, fmt.Errorf("%w: column of %d values, at most %d", ErrDamaged, info.Count, most)
+	}
+	chunk := l.b[:info.Size]
+	l.b = l.b[info.Size:]
+	return chunk, info.Count, nil
+}
+
+// skip passes over a column of count values.
+func (l *loader) skip(count int) error {
+	for count > 0 {
+		_, n, err := l.next(count)
+		if err != nil {
+			return err
+		}
+		count -= n
+	}
+	return nil
+}
+
+// column decodes a column of count values into dst, against context if that is not nil.
+func (l *loader) column(dst []uint64, count int, context []uint64) ([]uint64, error) {
+	dst = grow(dst, count)
+	for at := 0; at < count; {
+		chunk, n, err := l.next(count - at)
+		if err != nil {
+			return dst, err
+		}
+		part := dst[at : at+n : at+n]
+		if context != nil {
+			_, err = l.d.DecodeGiven(part, chunk, context[at:at+n])
+		} else {
+			_, err = l.d.Decode(part, chunk)
+		}
+		if err != nil {
+			return dst, err
+		}
+		at += n
+	}
+	return dst, nil
+}
+
+// grow returns a slice of length n, in the same memory if that is large enough. Its elements are not cleared.
+func grow[T any](s []T, n int) []T {
+	if cap(s) >= n {
+		return s[:n]
+	}
+	return make([]T, n)
+}

@@ -1,0 +1,150 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/column"
+)
+
+// pieceValues is the greatest number of values of a table's column under one codec and checksum.
+const pieceValues = 1 << 14
+
+// appendColumn appends the values as chunks of package column, pieces long each; none for no values.
+func appendColumn(e *column.Encoder, dst []byte, values []uint64, piece int) []byte {
+	for len(values) > 0 {
+		n := min(piece, len(values))
+		dst = e.Append(dst, values[:n])
+		values = values[n:]
+	}
+	return dst
+}
+
+// decoders keeps the scratch space of decoders, some ten kilobytes each, from table to table and reader to reader: of
+// the hundreds of segments that a query opens, most need one small table. It holds no state.
+var decoders = sync.Pool{New: func() any { return new(column.Decoder) }}
+
+// tableReader reads the columns of a section one after the other. It must be released.
+type tableReader struct {
+	d *column.Decoder
+	b []byte
+}
+
+func newTableReader(b []byte) tableReader { return tableReader{decoders.Get().(*column.Decoder), b} }
+
+func (t *tableReader) release() { decoders.Put(t.d) }
+
+// column returns the next count values.
+func (t *tableReader) column(count int) ([]uint64, error) { return t.given(count, nil) }
+
+// given returns the next count values, which were encoded against context, if that is not nil. What it allocates grows
+// with what it has decoded.
+func (t *tableReader) given(count int, context []uint64) ([]uint64, error) {
+	var values, part []uint64
+	for len(values) < count {
+		info, err := column.Inspect(t.b)
+		if err != nil {
+			return nil, err
+		}
+		if info.Count == 0 || info.Count > count-len(values) {
+			return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, count-len(values))
+		}
+		if context == nil {
+			part, err = t.d.Decode(part, t.b[:info.Size])
+		} else {
+			part, err = t.d.DecodeGiven(part, t.b[:info.Size], context[len(values):][:info.Count])
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.b = t.b[info.Size:]
+		if len(values) == 0 && info.Count == count {
+			return part, nil
+		}
+		values = append(values, part...)
+	}
+	return values, nil
+}
+
+// u16 reads a number between columns.
+func (t *tableReader) u16() (uint16, error) {
+	if len(t.b) < 2 {
+		return 0, fmt.Errorf("%w: table ends early", ErrDamaged)
+	}
+	v := binary.LittleEndian.Uint16(t.b)
+	t.b = t.b[2:]
+	return v, nil
+}
+
+// end checks that nothing follows.
+func (t *tableReader) end() error {
+	if len(t.b) != 0 {
+		return fmt.Errorf("%w: %d bytes after the table", ErrDamaged, len(t.b))
+	}
+	return nil
+}
+
+// appendCounters appends which counters are not zero everywhere, and a column for each that is not, in the order and
+// with the companions they have in chunks.
+func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[CounterCount]uint64) []byte {
+	var columns [CounterCount][]uint64
+	mask := uint16(0)
+	for i := range n {
+		for c, v := range at(i) {
+			if v != 0 {
+				mask |= 1 << c
+			}
+		}
+	}
+	dst = binary.LittleEndian.AppendUint16(dst, mask)
+	for _, c := range counterOrder {
+		if mask>>c&1 == 0 {
+			continue
+		}
+		values := make([]uint64, n)
+		for i := range n {
+			values[i] = at(i)[c]
+		}
+		columns[c] = values
+		given := companion(c, mask)
+		for from := 0; from < n; from += pieceValues {
+			to := min(from+pieceValues, n)
+			if given == noContext {
+				dst = e.Append(dst, values[from:to])
+			} else {
+				dst = e.AppendGiven(dst, values[from:to], columns[given][from:to])
+			}
+		}
+	}
+	return dst
+}
+
+// counters is the inverse of appendCounters.
+func (t *tableReader) counters(n int, set func(i int) *flow.Counters) error {
+	mask, err := t.u16()
+	if err != nil {
+		return err
+	}
+	if mask>>CounterCount != 0 {
+		return fmt.Errorf("%w: unknown counters %#x", ErrDamaged, mask)
+	}
+	var columns [CounterCount][]uint64
+	for _, c := range counterOrder {
+		if mask>>c&1 == 0 {
+			continue
+		}
+		var context []uint64
+		if given := companion(c, mask); given != noContext {
+			context = columns[given]
+		}
+		if columns[c], err = t.given(n, context); err != nil {
+			return err
+		}
+		for i, v := range columns[c] {
+			setCounter(set(i), c, v)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,290 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
+
+// StampTotal are the sums of a family over the rows of a stamp.
+type StampTotal struct {
+	Rows     uint64
+	Counters flow.Counters
+}
+
+// StampTotals are the sums by stamp, in the order of Stamps. The slices must not be changed.
+type StampTotals struct{ IPv4, IPv6 []StampTotal }
+
+// Stamps are the distinct ends of intervals of the rows, ascending. Rows refer to them by index. The slice must not be
+// changed.
+func (r *Reader) Stamps() ([]int64, error) {
+	return r.stamps.get(func() ([]int64, error) {
+		b, err := r.section(sectionStamps)
+		if err != nil {
+			return nil, err
+		}
+		stamps, err := readStamps(b, &r.footer)
+		if err != nil {
+			return nil, r.sectionError(sectionStamps, err)
+		}
+		return stamps, nil
+	})
+}
+
+// readStamps is the inverse of totals.appendStamps.
+func readStamps(b []byte, f *footer) ([]int64, error) {
+	t := newTableReader(b)
+	defer t.release()
+	ends, err := t.column(int(f.stamps))
+	if err != nil {
+		return nil, err
+	}
+	stamps := make([]int64, len(ends))
+	for i, end := range ends {
+		stamps[i] = f.meta.First + int64(end)
+		if end > uint64(f.meta.Last-f.meta.First) || (i > 0 && ends[i-1] >= end) {
+			return nil, fmt.Errorf("%w: end %d of interval %d", ErrDamaged, stamps[i], i)
+		}
+	}
+	if n := len(stamps); n > 0 && (stamps[0] != f.firstStamp || stamps[n-1] != f.lastStamp) {
+		return nil, fmt.Errorf("%w: bounds of the stamps", ErrDamaged)
+	}
+	return stamps, t.end()
+}
+
+// StampTotals returns the sums by stamp and family.
+func (r *Reader) StampTotals() (StampTotals, error) {
+	return r.stampSums.get(func() (StampTotals, error) {
+		b, err := r.section(sectionStampSums)
+		if err != nil {
+			return StampTotals{}, err
+		}
+		totals, err := readStampSums(b, int(r.footer.stamps))
+		if err != nil {
+			return StampTotals{}, r.sectionError(sectionStampSums, err)
+		}
+		return totals, nil
+	})
+}
+
+// readStampSums is the inverse of totals.appendStampSums.
+func readStampSums(b []byte, n int) (totals StampTotals, err error) {
+	t := newTableReader(b)
+	defer t.release()
+	for _, of := range []*[]StampTotal{&totals.IPv4, &totals.IPv6} {
+		rows, err := t.column(n)
+		if err != nil {
+			return totals, err
+		}
+		sums := make([]StampTotal, n)
+		for i, rows := range rows {
+			sums[i].Rows = rows
+		}
+		if err := t.counters(n, func(i int) *flow.Counters { return &sums[i].Counters }); err != nil {
+			return totals, err
+		}
+		*of = sums
+	}
+	return totals, t.end()
+}
+
+// setCounter sets the counter of a number.
+func setCounter(c *flow.Counters, number int, v uint64) {
+	switch number {
+	case BytesReceived:
+		c.BytesReceived = v
+	case BytesSent:
+		c.BytesSent = v
+	case PacketsReceived:
+		c.PacketsReceived = v
+	case PacketsSent:
+		c.PacketsSent = v
+	case Attempts:
+		c.Attempts = v
+	case Accepts:
+		c.Accepts = v
+	case Rejects:
+		c.Rejects = v
+	case RoundTripNanoseconds:
+		c.RoundTripNanoseconds = v
+	case RoundTrips:
+		c.RoundTrips = v
+	}
+}
+
+// ServiceTotal are the sums of a service over the whole segment.
+type ServiceTotal struct {
+	Tuples, Rows uint64
+	Counters     flow.Counters
+}
+
+// Services are the services by rank. The slice must not be changed.
+func (r *Reader) Services() ([]Service, error) {
+	return r.services.get(func() ([]Service, error) {
+		b, err := r.section(sectionServices)
+		if err != nil {
+			return nil, err
+		}
+		services, err := readServices(b, int(r.footer.services))
+		if err != nil {
+			return nil, r.sectionError(sectionServices, err)
+		}
+		return services, nil
+	})
+}
+
+// readServices is the inverse of appendServices.
+func readServices(b []byte, n int) ([]Service, error) {
+	t := newTableReader(b)
+	defer t.release()
+	steps, err := t.column(n)
+	if err != nil {
+		return nil, err
+	}
+	services := make([]Service, n)
+	number := int64(0)
+	for i, step := range steps {
+		number += int64(step>>1) ^ -int64(step&1)
+		if step > 2*MaxServices || number < 0 || number >= MaxServices {
+			return nil, fmt.Errorf("%w: service %d", ErrDamaged, i)
+		}
+		services[i] = serviceOf(uint32(number))
+	}
+	return services, t.end()
+}
+
+// ServiceTotals are the sums of all services, by rank. The slice must not be changed.
+func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
+	return r.serviceSums.get(func() ([]ServiceTotal, error) {
+		b, err := r.section(sectionServiceSums)
+		if err != nil {
+			return nil, err
+		}
+		totals, err := readServiceSums(b, int(r.footer.services))
+		if err != nil {
+			return nil, r.sectionError(sectionServiceSums, err)
+		}
+		return totals, nil
+	})
+}
+
+// readServiceSums is the inverse of totals.appendServiceSums.
+func readServiceSums(b []byte, n int) ([]ServiceTotal, error) {
+	t := newTableReader(b)
+	defer t.release()
+	tuples, err := t.column(n)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.column(n)
+	if err != nil {
+		return nil, err
+	}
+	totals := make([]ServiceTotal, n)
+	for i := range totals {
+		totals[i].Tuples, totals[i].Rows = tuples[i], tuples[i]+rows[i]
+	}
+	if err := t.counters(n, func(i int) *flow.Counters { return &totals[i].Counters }); err != nil {
+		return nil, err
+	}
+	return totals, t.end()
+}
+
+// Rollup is the counters of a service by stamp.
+type Rollup struct {
+	Stamps   []uint32 // indices of the stamps at which the service has rows with counters, ascending
+	Counters []flow.Counters
+}
+
+// rollupEntry is the size of an entry in the index of rollups: rank and place.
+const rollupEntry = 12
+
+// rollupPlace returns rank and place of entry i of the index.
+func rollupPlace(index []byte, i int) (rank uint32, start int64) {
+	b := index[rollupEntry*i:][:rollupEntry]
+	return binary.LittleEndian.Uint32(b), int64(binary.LittleEndian.Uint64(b[4:]))
+}
+
+// ServiceRollup returns the counters of a service by stamp, false if they are not stored.
+func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
+	index, err := r.rollupIndex.get(r.readRollupIndex)
+	if err != nil {
+		return Rollup{}, false, err
+	}
+	n, end := len(index)/rollupEntry, r.find(sectionRollups).length
+	at := sort.Search(n, func(i int) bool {
+		found, _ := rollupPlace(index, i)
+		return found >= rank
+	})
+	if at == n {
+		return Rollup{}, false, nil
+	}
+	found, start := rollupPlace(index, at)
+	if found != rank {
+		return Rollup{}, false, nil
+	}
+	if at+1 < n {
+		_, end = rollupPlace(index, at+1)
+	}
+	b, err := r.pages(sectionRollups, start, end)
+	if err != nil {
+		return Rollup{}, false, err
+	}
+	rollup, err := readRollup(b, int(r.footer.stamps))
+	if err != nil {
+		offset := r.find(sectionRollups).offset
+		return Rollup{}, false, r.damage(offset+start, end-start, fmt.Errorf("rollup of service %d: %w", rank, err))
+	}
+	return rollup, true, nil
+}
+
+// readRollupIndex reads the index, without its count, and checks that ranks ascend and rollups fill their section.
+func (r *Reader) readRollupIndex() ([]byte, error) {
+	b, err := r.section(sectionRollupIndex)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < 4 || int64(len(b)-4) != rollupEntry*int64(binary.LittleEndian.Uint32(b)) {
+		return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: %d bytes", ErrDamaged, len(b)))
+	}
+	b = b[4:]
+	length := r.find(sectionRollups).length
+	next, before := int64(0), int64(-1)
+	for i := range len(b) / rollupEntry {
+		rank, start := rollupPlace(b, i)
+		if int64(rank) < next || rank >= r.footer.services || start <= before || start > length || (i == 0 && start != 0) {
+			return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: entry %d", ErrDamaged, i))
+		}
+		next, before = int64(rank)+1, start
+	}
+	return b, nil
+}
+
+// readRollup is the inverse of appendRollup.
+func readRollup(b []byte, stamps int) (u Rollup, err error) {
+	if len(b) < 4 || int64(binary.LittleEndian.Uint32(b)) > int64(stamps) {
+		return u, fmt.Errorf("%w: number of stamps", ErrDamaged)
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	t := newTableReader(b[4:])
+	defer t.release()
+	steps, err := t.column(n)
+	if err != nil {
+		return u, err
+	}
+	u = Rollup{Stamps: make([]uint32, n), Counters: make([]flow.Counters, n)}
+	next := uint64(0)
+	for i, step := range steps {
+		if step >= uint64(stamps)-next {
+			return u, fmt.Errorf("%w: stamp of a rollup", ErrDamaged)
+		}
+		u.Stamps[i] = uint32(next + step)
+		next += step + 1
+	}
+	if err := t.counters(n, func(i int) *flow.Counters { return &u.Counters[i] }); err != nil {
+		return u, err
+	}
+	return u, t.end()
+}

@@ -1,0 +1,226 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/column"
+)
+
+// Vocabulary is what rows are made of: addresses, services and stamps. A Writer has to know it before the first row,
+// as rows are stored by the numbers of these. It takes 4 bytes for each distinct IPv4 address, 16 for each IPv6
+// address, and while it is collected up to three times as much. Its zero value is empty.
+type Vocabulary struct {
+	four     distinct[uint32]
+	six      distinct[column.Uint128]
+	stamps   distinct[int64]
+	services map[uint32]uint64 // rows of each, without those in recent
+	recent   *[recentSize]serviceCount
+	last     flow.Key
+	tidy     bool
+}
+
+// recentSize is the size of the tables that keep what has been seen a moment ago from being noted again.
+const recentSize = 1 << 12
+
+// hash spreads a number over such a table.
+func hash(v uint64) uint64 { return v * 0x9e3779b97f4a7c15 >> (64 - 12) }
+
+// distinct is a set that is kept as a list, made distinct from time to time.
+type distinct[T comparable] struct {
+	list   []T
+	tidied int // length when it was last made distinct
+	recent []T
+}
+
+// add adds a value.
+func (d *distinct[T]) add(v T, hash uint64, compare func(a, b T) int) {
+	if d.recent == nil {
+		d.recent = make([]T, recentSize)
+	}
+	if d.recent[hash%recentSize] == v && len(d.list) > 0 {
+		var zero T
+		if v != zero { // or a place that was never used
+			return
+		}
+	}
+	d.recent[hash%recentSize] = v
+	d.list = append(d.list, v)
+	if len(d.list) >= max(1<<16, 3*d.tidied) {
+		d.tidy(compare)
+	}
+}
+
+func (d *distinct[T]) tidy(compare func(a, b T) int) {
+	slices.SortFunc(d.list, compare)
+	d.list = slices.Compact(d.list)
+	d.tidied = len(d.list)
+}
+
+// serviceCount is a service and a number of its rows.
+type serviceCount struct {
+	number uint32
+	rows   uint32
+}
+
+// serviceNumber orders services as flow.Key.Compare does.
+func serviceNumber(s Service) uint32 { return uint32(s.Port)<<8 | uint32(s.Protocol) }
+
+func serviceOf(n uint32) Service { return Service{Protocol: flow.Protocol(n), Port: uint16(n >> 8)} }
+
+// Add notes what a row is made of. The row need not come in any order.
+func (v *Vocabulary) Add(row *Row) {
+	v.tidy = false
+	k := &row.Key
+	v.addService(serviceNumber(Service{k.Protocol, k.DestinationPort}))
+	sameSource := k.Family == v.last.Family && k.Source == v.last.Source
+	if !sameSource {
+		v.addAddress(&k.Source, k.Family)
+	}
+	if !sameSource || k.Destination != v.last.Destination {
+		v.addAddress(&k.Destination, k.Family)
+	}
+	v.last = *k
+	v.stamps.add(row.Stamp, hash(uint64(row.Stamp)), cmp.Compare[int64])
+}
+
+func (v *Vocabulary) addAddress(a *flow.Address, f flow.Family) {
+	if f == flow.IPv4 {
+		n := address4(a)
+		v.four.add(n, hash(uint64(n)), cmp.Compare[uint32])
+		return
+	}
+	n := address6(a)
+	v.six.add(n, hash(n.Hi^n.Lo), column.Uint128.Compare)
+}
+
+func (v *Vocabulary) addService(number uint32) {
+	if v.services == nil {
+		v.services, v.recent = map[uint32]uint64{}, &[recentSize]serviceCount{}
+	}
+	at := &v.recent[hash(uint64(number))]
+	if at.rows > 0 && (at.number != number || at.rows == math.MaxUint32) {
+		v.services[at.number] += uint64(at.rows)
+		at.rows = 0
+	}
+	at.number = number
+	at.rows++
+}
+
+// finish sorts everything.
+func (v *Vocabulary) finish() {
+	if v.tidy {
+		return
+	}
+	v.four.tidy(cmp.Compare[uint32])
+	v.six.tidy(column.Uint128.Compare)
+	v.stamps.tidy(cmp.Compare[int64])
+	if v.recent != nil {
+		for i := range v.recent {
+			if at := &v.recent[i]; at.rows > 0 {
+				v.services[at.number] += uint64(at.rows)
+				at.rows = 0
+			}
+		}
+	}
+	v.tidy = true
+}
+
+// ranked returns the services by falling number of rows.
+func ranked(rows map[uint32]uint64) []uint32 {
+	services := make([]uint32, 0, len(rows))
+	for s := range rows {
+		services = append(services, s)
+	}
+	slices.SortFunc(services, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(rows[b], rows[a]), cmp.Compare(a, b))
+	})
+	return services
+}
+
+// lookup finds the numbers of what a row is made of. It is made for rows in the order of keys.
+type lookup struct {
+	four   []uint32
+	six    []column.Uint128
+	stamps []int64
+	high   []uint32 // where the addresses with the same upper 16 bits begin
+	source int      // place of the last source in its list
+	family flow.Family
+	stamp  int
+}
+
+func newLookup(v *Vocabulary) *lookup {
+	l := &lookup{four: v.four.list, six: v.six.list, stamps: v.stamps.list, high: make([]uint32, 1<<16+1)}
+	for _, a := range v.four.list {
+		l.high[a>>16+1]++
+	}
+	for i := range 1 << 16 {
+		l.high[i+1] += l.high[i]
+	}
+	return l
+}
+
+// find4 returns the place of an IPv4 address.
+func (l *lookup) find4(a uint32) (int, bool) {
+	from, to := l.high[a>>16], l.high[a>>16+1]
+	at, found := slices.BinarySearch(l.four[from:to], a)
+	return int(from) + at, found
+}
+
+// codes returns the codes of source and destination.
+func (l *lookup) codes(k *flow.Key) (source, destination uint32, found bool) {
+	if k.Family != l.family {
+		l.family, l.source = k.Family, 0
+	}
+	if k.Family == flow.IPv4 {
+		want := address4(&k.Source)
+		for l.source < len(l.four) && l.four[l.source] < want {
+			l.source++
+		}
+		if l.source == len(l.four) || l.four[l.source] != want {
+			return 0, 0, false
+		}
+		at, found := l.find4(address4(&k.Destination))
+		return uint32(l.source), uint32(at), found
+	}
+	want := address6(&k.Source)
+	for l.source < len(l.six) && l.six[l.source].Compare(want) < 0 {
+		l.source++
+	}
+	if l.source == len(l.six) || l.six[l.source] != want {
+		return 0, 0, false
+	}
+	at, found := slices.BinarySearchFunc(l.six, address6(&k.Destination), column.Uint128.Compare)
+	return uint32(len(l.four) + l.source), uint32(len(l.four) + at), found
+}
+
+// index returns the number of a stamp.
+func (l *lookup) index(stamp int64) (uint32, bool) {
+	if l.stamp < len(l.stamps) && l.stamps[l.stamp] == stamp {
+		return uint32(l.stamp), true
+	}
+	at, found := slices.BinarySearch(l.stamps, stamp)
+	l.stamp = at
+	return uint32(at), found
+}
+
+// compareKeys is flow.Key.Compare with less work where most keys differ in the first bytes.
+func compareKeys(a, b *flow.Key) int {
+	if a.Family != b.Family {
+		return cmp.Compare(a.Family, b.Family)
+	}
+	if x, y := binary.BigEndian.Uint64(a.Source[:]), binary.BigEndian.Uint64(b.Source[:]); x != y {
+		return cmp.Compare(x, y)
+	}
+	if c := bytes.Compare(a.Source[8:], b.Source[8:]); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(a.Destination[:], b.Destination[:]); c != 0 {
+		return c
+	}
+	return cmp.Compare(serviceNumber(Service{a.Protocol, a.DestinationPort}), serviceNumber(Service{b.Protocol, b.DestinationPort}))
+}

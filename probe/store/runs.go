@@ -1,0 +1,216 @@
+package store
+
+import (
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
+	"github.com/weirflow/weir/probe/vfs"
+)
+
+// run is the rows of an interval, sorted by key, given out some at a time.
+type run interface {
+	interval() flow.Interval
+	// rewind begins anew.
+	rewind()
+	// next returns the next rows, valid until the next call; none at the end.
+	next() ([]flow.Record, error)
+}
+
+// memoryRun is a run in memory.
+type memoryRun struct {
+	iv      flow.Interval
+	records []flow.Record
+	given   bool
+}
+
+func (m *memoryRun) interval() flow.Interval { return m.iv }
+func (m *memoryRun) rewind()                 { m.given = false }
+func (m *memoryRun) next() ([]flow.Record, error) {
+	if m.given {
+		return nil, nil
+	}
+	m.given = true
+	return m.records, nil
+}
+
+// logRun is a block of a log. It reads one chunk after the other, so that it holds no more than that of it.
+type logRun struct {
+	file    vfs.File
+	block   block
+	offset  int64 // of the next chunk
+	decoder reader
+}
+
+func (l *logRun) interval() flow.Interval { return l.block.interval }
+func (l *logRun) rewind()                 { l.offset = l.block.offset + BlockHeaderSize }
+
+func (l *logRun) next() ([]flow.Record, error) {
+	if l.offset >= l.block.end() {
+		return nil, nil
+	}
+	left := l.block.end() - l.offset
+	var header [chunkHeaderSize]byte
+	if n, err := l.file.ReadAt(header[:min(left, chunkHeaderSize)], l.offset); n < chunkHeaderSize {
+		return nil, fmt.Errorf("%w at %d: %w", errChunk, l.offset, orUnexpectedEnd(err))
+	}
+	stored := int64(binary.LittleEndian.Uint32(header[12:]))
+	if stored > left-chunkHeaderSize {
+		return nil, fmt.Errorf("%w at %d: %d bytes stored, %d left", errChunk, l.offset, stored, left-chunkHeaderSize)
+	}
+	size := chunkHeaderSize + int(stored)
+	l.decoder.payload = grow(l.decoder.payload, size)
+	if n, err := l.file.ReadAt(l.decoder.payload, l.offset); n < size {
+		return nil, fmt.Errorf("%w at %d: %w", errChunk, l.offset, orUnexpectedEnd(err))
+	}
+	records, _, err := l.decoder.decodeChunk(l.decoder.payload)
+	l.offset += int64(size)
+	return records, err
+}
+
+// runError says which run could not be read.
+type runError struct {
+	run   run
+	cause error
+}
+
+func (e *runError) Error() string { return e.cause.Error() }
+func (e *runError) Unwrap() error { return e.cause }
+
+// mergeRuns writes a segment of the rows of runs. It goes through them twice, first for what the rows are made of, then
+// merging them; it holds what a segment.Writer does, and what each run gives out at a time.
+func mergeRuns(ctx context.Context, f vfs.File, iface string, d day, runs []run) (segment.Info, error) {
+	var vocabulary segment.Vocabulary
+	meta := segment.Meta{Interface: iface, Day: int64(d)}
+	blocks := make([]flow.Interval, len(runs))
+	for i, r := range runs {
+		blocks[i] = r.interval()
+		meta.First, meta.Last = extend(meta.First, meta.Last, blocks[i].End)
+		row := segment.Row{Stamp: blocks[i].End}
+		r.rewind()
+		for {
+			records, err := r.next()
+			if err != nil {
+				return segment.Info{}, &runError{r, err}
+			}
+			if err := ctx.Err(); err != nil {
+				return segment.Info{}, err
+			}
+			if len(records) == 0 {
+				break
+			}
+			for j := range records {
+				row.Key = records[j].Key
+				vocabulary.Add(&row)
+			}
+		}
+	}
+	w, err := segment.Create(f, segment.DefaultConfig(), meta, blocks, &vocabulary)
+	if err != nil {
+		return segment.Info{}, err
+	}
+	if err := addRuns(ctx, w, runs); err != nil {
+		return segment.Info{}, err
+	}
+	return w.Finish()
+}
+
+// extend makes a span reach to end; a span without any is 0, 0.
+func extend(first, last, end int64) (int64, int64) {
+	if first == 0 || end < first {
+		first = end
+	}
+	return first, max(last, end)
+}
+
+// addRuns gives the rows of all runs to a writer, in its order.
+func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
+	var h runHeap
+	for _, r := range runs {
+		r.rewind()
+		c := &runCursor{run: r, stamp: r.interval().End}
+		if ok, err := c.advance(); err != nil {
+			return err
+		} else if ok {
+			h = append(h, c)
+		}
+	}
+	heap.Init(&h)
+	var row segment.Row
+	for count := 0; len(h) > 0; count++ {
+		if count%ChunkRows == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		c := h[0]
+		record := &c.records[c.at]
+		row.Key, row.Stamp, row.Counters = record.Key, c.stamp, record.Counters
+		if err := w.Add(&row); err != nil {
+			return err
+		}
+		ok, err := c.advance()
+		if err != nil {
+			return err
+		}
+		if ok {
+			heap.Fix(&h, 0)
+		} else {
+			heap.Pop(&h)
+		}
+	}
+	return nil
+}
+
+// runCursor is a place in a run.
+type runCursor struct {
+	run     run
+	stamp   int64
+	records []flow.Record
+	at      int
+	prefix  uint64 // of the key at hand: orders as far as it goes
+}
+
+// advance goes to the next row; false at the end.
+func (c *runCursor) advance() (bool, error) {
+	if c.at++; c.at >= len(c.records) {
+		var err error
+		if c.records, err = c.run.next(); err != nil || len(c.records) == 0 {
+			return false, err
+		}
+		c.at = 0
+	}
+	k := &c.records[c.at].Key
+	if k.Family == flow.IPv4 {
+		c.prefix = uint64(binary.BigEndian.Uint32(k.Source[:4]))<<31 | uint64(binary.BigEndian.Uint32(k.Destination[:4]))>>1
+	} else {
+		c.prefix = 1<<63 | binary.BigEndian.Uint64(k.Source[:8])>>1
+	}
+	return true, nil
+}
+
+func (c *runCursor) less(o *runCursor) bool {
+	if c.prefix != o.prefix {
+		return c.prefix < o.prefix
+	}
+	a, b := &c.records[c.at].Key, &o.records[o.at].Key
+	if n := a.Compare(*b); n != 0 {
+		return n < 0
+	}
+	return c.stamp < o.stamp
+}
+
+// runHeap has the least row in front.
+type runHeap []*runCursor
+
+func (h runHeap) Len() int           { return len(h) }
+func (h runHeap) Less(i, j int) bool { return h[i].less(h[j]) }
+func (h runHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *runHeap) Push(x any)        { *h = append(*h, x.(*runCursor)) }
+func (h *runHeap) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	*h = (*h)[:last]
+	return c
+}

@@ -1,0 +1,6 @@
+//go:build soak
+
+package store
+
+// soak says that tests may take hours.
+const soak = true
