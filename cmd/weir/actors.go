@@ -82,7 +82,7 @@ func (v *actorsVerb) run(path string) error {
 	case v.entries:
 		_, err = v.app.stdout.Write(list.Text())
 	case v.format == "json":
-		err = json.NewEncoder(v.app.stdout).Encode(health)
+		err = json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(health)
 	default:
 		_, err = io.WriteString(v.app.stdout, healthText(&health))
 	}

@@ -111,7 +111,7 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 	}
 	totals := r.Summary.Totals.Flow()
 	of := f.of(v.Query.Direction)
-	shares := tableColumn{name: "%", style: v.style(styleShare)}
+	shares := tableColumn{name: "%", spare: true, style: v.style(styleShare)}
 	for i := range r.Rows {
 		shares.text(share(of(r.Rows[i].Counters.Flow()), of(totals)))
 	}
