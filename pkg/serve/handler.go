@@ -22,6 +22,7 @@ const statusClientGone = 499
 // It needs the context of one of the server's listeners; without it every request is refused.
 func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	started := time.Now()
+	served(r.Context())
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 	w := &writer{ResponseWriter: raw, controller: http.NewResponseController(raw), patience: s.cfg.Limits.Header}

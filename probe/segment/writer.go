@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -236,9 +235,11 @@ func (w *Writer) Finish() (Info, error) {
 		}
 	}
 	rollups := w.totals.writeRollups(e, &w.out, w.config.RollupRows)
-	w.out.whole(sectionServices, w.totals.appendServices(e, nil, w.services))
+	w.out.whole(sectionServices, appendServices(e, nil, w.services))
+	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
 	w.out.whole(sectionBlocks, appendBlocks(e, nil, w.footer.meta, w.blocks))
 	w.out.whole(sectionStamps, w.totals.appendStamps(e, nil, w.stamps))
+	w.out.whole(sectionStampSums, w.totals.appendStampSums(e, nil))
 	w.out.whole(sectionDirectory, appendDirectory(nil, w.entries))
 	w.out.whole(sectionRollupIndex, rollups)
 	if !w.config.NoPostings {
@@ -258,25 +259,4 @@ func (w *Writer) Finish() (Info, error) {
 	}
 	return Info{Rows: w.footer.rows, Tuples: w.footer.tuples, Bytes: w.out.offset, Totals: join(&w.footer.totals),
 		Checksum: checksum(footer)}, nil
-}
-
-// appendDirectory appends an entry of entrySize bytes for each chunk.
-func appendDirectory(dst []byte, entries []entry) []byte {
-	le := binary.LittleEndian
-	for i := range entries {
-		x := &entries[i]
-		dst = le.AppendUint64(dst, uint64(x.offset))
-		for _, v := range x.size {
-			dst = le.AppendUint32(dst, v)
-		}
-		c := &x.chunk
-		for _, v := range []uint32{x.crc, uint32(c.Tuples), uint32(c.Rows), c.FirstSource, c.LastSource, c.LeastDestination,
-			c.MostDestination, c.FirstStamp, c.LastStamp} {
-			dst = le.AppendUint32(dst, v)
-		}
-		dst = le.AppendUint16(dst, c.HasCounter)
-		dst = le.AppendUint16(dst, x.flags)
-		dst = le.AppendUint32(dst, 0)
-	}
-	return dst
 }

@@ -23,6 +23,7 @@ type daily struct {
 	report *CompactReport
 
 	settled bool
+	empty   bool // there was no file
 }
 
 // load opens what there is of the day.
@@ -42,7 +43,7 @@ func (d *daily) load() (err error) {
 				d.settle()
 			}
 		}
-		if len(files) == 0 {
+		if d.empty = len(files) == 0; d.empty {
 			return nil
 		}
 		if d.parts, err = d.store.openDay(d.iface, files); !errors.Is(err, fs.ErrNotExist) {
@@ -50,6 +51,21 @@ func (d *daily) load() (err error) {
 		}
 	}
 	return errors.New("its files change all the time")
+}
+
+// prepare makes the directory of the interface if there is none, durably, and lists what there is of the day.
+func (d *daily) prepare() error {
+	dir, err := d.store.interfacePath(d.iface)
+	if err != nil {
+		return err
+	}
+	if err := d.store.files.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	if err := d.store.files.SyncDir(d.store.interfacesPath()); err != nil {
+		return err
+	}
+	return d.load()
 }
 
 // settle brings the log into order, once.

@@ -56,8 +56,9 @@ type Store struct {
 	mu        sync.Mutex
 	appenders map[string]*appender
 
-	// maintenance is held by what rearranges files: compaction, pruning, loading, repair.
-	maintenance sync.Mutex
+	// maintenance is held for reading, together with the appender's upkeep, by what rearranges files of one interface,
+	// compaction and loading; for writing by what deletes days of all.
+	maintenance sync.RWMutex
 	// pruning is held for writing while days are deleted, for reading while a block is appended.
 	pruning sync.RWMutex
 
@@ -288,6 +289,17 @@ func (s *Store) append(iface string, interval flow.Interval, records []flow.Reco
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.append(interval, records)
+}
+
+// maintain takes the locks under which files of an interface are rearranged, and returns how to release them.
+func (s *Store) maintain(iface string) (release func()) {
+	a := s.appender(iface)
+	s.maintenance.RLock()
+	a.upkeep.Lock()
+	return func() {
+		a.upkeep.Unlock()
+		s.maintenance.RUnlock()
+	}
 }
 
 // appender returns the one appender of an interface.
