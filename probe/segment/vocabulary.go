@@ -132,13 +132,21 @@ func (v *Vocabulary) finish() {
 
 // ranked returns the services by falling number of rows.
 func ranked(rows map[uint32]uint64) []uint32 {
-	services := make([]uint32, 0, len(rows))
-	for s := range rows {
-		services = append(services, s)
+	type count struct {
+		number uint32
+		rows   uint64
 	}
-	slices.SortFunc(services, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(rows[b], rows[a]), cmp.Compare(a, b))
+	counts := make([]count, 0, len(rows))
+	for s, n := range rows {
+		counts = append(counts, count{s, n})
+	}
+	slices.SortFunc(counts, func(a, b count) int {
+		return cmp.Or(cmp.Compare(b.rows, a.rows), cmp.Compare(a.number, b.number))
 	})
+	services := make([]uint32, len(counts))
+	for i, c := range counts {
+		services[i] = c.number
+	}
 	return services
 }
 

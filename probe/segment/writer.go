@@ -14,7 +14,7 @@ import (
 type Config struct {
 	ChunkTuples int    // greatest number of tuples in a chunk, at most MaxChunkTuples
 	ChunkRows   int    // a chunk with so many rows takes no further tuple, at most MaxChunkTuples
-	RollupRows  uint64 // services with so many rows or more get their counters by stamp stored
+	RollupRows  uint64 // services with so many rows or more get their counters by stamp stored, and all that rank before
 	NoPostings  bool   // do without the lists of chunks by destination: 3 per cent smaller, slower to look up
 }
 
@@ -109,7 +109,7 @@ func create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, servic
 	if len(stamps) > 0 {
 		w.footer.firstStamp, w.footer.lastStamp = stamps[0], stamps[len(stamps)-1]
 	}
-	frequent := 0
+	frequent := 0 // rows are counted twice where inputs have one key and stamp in common; then more are
 	for frequent < len(services) && rows[services[frequent]] >= config.RollupRows {
 		frequent++
 	}
@@ -234,14 +234,14 @@ func (w *Writer) Finish() (Info, error) {
 			return Info{}, fmt.Errorf("write segment %s: %w", w.out.f.Name(), err)
 		}
 	}
-	rollups := w.totals.writeRollups(e, &w.out, w.config.RollupRows)
+	rollups := w.totals.writeRollups(e, &w.out)
 	w.out.whole(sectionServices, appendServices(e, nil, w.services))
 	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
 	w.out.whole(sectionBlocks, appendBlocks(e, nil, w.footer.meta, w.blocks))
 	w.out.whole(sectionStamps, w.totals.appendStamps(e, nil, w.stamps))
 	w.out.whole(sectionStampSums, w.totals.appendStampSums(e, nil))
 	w.out.whole(sectionDirectory, appendDirectory(nil, w.entries))
-	w.out.whole(sectionRollupIndex, rollups)
+	w.out.whole(sectionRollupIndex, rollups.bytes())
 	if !w.config.NoPostings {
 		w.out.whole(sectionPostingsIndex, postings.bytes())
 	}
