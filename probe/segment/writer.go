@@ -25,7 +25,7 @@ const MaxChunkTuples = column.MaxValues
 const maxChunkRows = MaxChunkTuples + MaxStamps
 
 // DefaultConfig is what stores use.
-func DefaultConfig() Config { return Config{ChunkTuples: 4096, ChunkRows: 16384, RollupRows: 256} }
+func DefaultConfig() Config { return Config{ChunkTuples: 8192, ChunkRows: 16384, RollupRows: 256} }
 
 // Validate checks the bounds.
 func (c Config) Validate() error {
