@@ -150,6 +150,32 @@ func ranked(rows map[uint32]uint64) []uint32 {
 	return services
 }
 
+// rankTable finds the ranks of services.
+type rankTable struct {
+	services []uint32 // by rank
+	all      map[uint32]uint32
+	recent   *[recentSize]uint32 // rank plus 1 of a service that was asked for
+}
+
+func newRankTable(services []uint32) rankTable {
+	t := rankTable{services: services, all: make(map[uint32]uint32, len(services)), recent: new([recentSize]uint32)}
+	for rank, s := range services {
+		t.all[s] = uint32(rank)
+	}
+	return t
+}
+
+func (t *rankTable) find(number uint32) (rank uint32, found bool) {
+	at := &t.recent[hash(uint64(number))]
+	if *at > 0 && t.services[*at-1] == number {
+		return *at - 1, true
+	}
+	if rank, found = t.all[number]; found {
+		*at = rank + 1
+	}
+	return rank, found
+}
+
 // lookup finds the numbers of what a row is made of. It is made for rows in the order of keys.
 type lookup struct {
 	four   []uint32

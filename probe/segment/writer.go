@@ -60,8 +60,9 @@ type Writer struct {
 	folds        [familyCount]int64 // code of the address of zeros, -1 if there is none
 	// what Add needs
 	lookup *lookup
-	rankOf map[uint32]uint32
-	row    Row // the last one
+	ranks  rankTable
+	key    flow.Key // of the last row
+	stamp  int64
 	any    bool
 }
 
@@ -81,10 +82,7 @@ func Create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, v *Voc
 	}
 	w.addressesDone()
 	w.lookup = newLookup(v)
-	w.rankOf = make(map[uint32]uint32, len(w.services))
-	for rank, s := range w.services {
-		w.rankOf[s] = uint32(rank)
-	}
+	w.ranks = newRankTable(w.services)
 	return w, w.out.err
 }
 
@@ -148,10 +146,10 @@ func (w *Writer) addressesDone() {
 // are added up.
 func (w *Writer) Add(row *Row) error {
 	if w.any {
-		c := compareKeys(&w.row.Key, &row.Key)
-		if c > 0 || (c == 0 && w.row.Stamp > row.Stamp) {
+		c := compareKeys(&w.key, &row.Key)
+		if c > 0 || (c == 0 && w.stamp > row.Stamp) {
 			return fmt.Errorf("write segment %s: row of %v, %d after that of %v, %d: not in order", w.out.f.Name(), row.Key,
-				row.Stamp, w.row.Key, w.row.Stamp)
+				row.Stamp, w.key, w.stamp)
 		}
 		if c == 0 {
 			return w.addRow(row)
@@ -159,12 +157,12 @@ func (w *Writer) Add(row *Row) error {
 	}
 	k := &row.Key
 	source, destination, found := w.lookup.codes(k)
-	rank, known := w.rankOf[serviceNumber(Service{k.Protocol, k.DestinationPort})]
+	rank, known := w.ranks.find(serviceNumber(Service{k.Protocol, k.DestinationPort}))
 	if !found || !known {
 		return fmt.Errorf("write segment %s: row of %v: not in the vocabulary", w.out.f.Name(), row.Key)
 	}
 	w.beginTuple(source, destination, rank)
-	w.any = true
+	w.key, w.any = *k, true
 	return w.addRow(row)
 }
 
@@ -175,7 +173,7 @@ func (w *Writer) addRow(row *Row) error {
 	}
 	counters := split(&row.Counters)
 	w.chunk.row(stamp, &counters)
-	w.row = *row
+	w.stamp = row.Stamp
 	return w.out.err
 }
 
