@@ -32,7 +32,11 @@ func runCommand(stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(c.Context(), cfg, stderr)
+			reload := func() (agent.Capture, error) {
+				changed, err := config.Load(path)
+				return changed.Capture, err
+			}
+			return run(c.Context(), cfg, reload, stderr)
 		},
 	}
 	c.Flags().StringVar(&path, "config", config.DefaultPath, "configuration `FILE`")
@@ -42,14 +46,14 @@ func runCommand(stderr io.Writer) *cobra.Command {
 // memoryTarget makes the collector give memory back before a small host feels it: a probe at rest holds a few MiB.
 const memoryTarget = 50
 
-func run(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+func run(ctx context.Context, cfg config.Config, reload func() (agent.Capture, error), stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(memoryTarget)
 	}
 	logger := cfg.Logger(stderr)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry})
+	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry, Reload: reload})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func (a *app) dbCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "db",
-		Short: "Look after a database: stat, check, import, export",
+		Short: "Look after a database: stat, check, import, export, compact, prune",
 		Long: `Look after a database on this machine: what it holds, whether all of it can be read, bring data into it, and out of it.
 
 stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
@@ -26,7 +26,8 @@ stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
 			return usage("no command is given", "weir db --help lists the commands")
 		},
 	}
-	command.AddCommand(a.dbStatCommand(), a.dbCheckCommand(), a.dbImportCommand(), a.dbExportCommand())
+	command.AddCommand(a.dbStatCommand(), a.dbCheckCommand(), a.dbImportCommand(), a.dbExportCommand(),
+		a.dbCompactCommand(), a.dbPruneCommand())
 	return command
 }
 
@@ -34,7 +35,8 @@ stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
 type database struct {
 	query.StoredSource
 	hostID  string
-	goProbe *godb.DB // nil: a store of ours
+	goProbe *godb.DB     // nil: a store of ours
+	store   *store.Store // nil: a database of goProbe
 	close   func()
 }
 
@@ -45,7 +47,7 @@ func (d *database) dataVersion([]string, int64, int64) (string, error) { return 
 func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*database, error) {
 	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
 	if err == nil {
-		return &database{StoredSource: query.Stored(s), hostID: s.HostID(), close: func() {
+		return &database{StoredSource: query.Stored(s), store: s, hostID: s.HostID(), close: func() {
 			s.Close() //nolint:errcheck // it was only read
 		}}, nil
 	}

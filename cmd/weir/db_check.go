@@ -11,6 +11,7 @@ import (
 	"github.com/weirflow/weir/pkg/render"
 	"github.com/weirflow/weir/probe/godb"
 	"github.com/weirflow/weir/probe/query"
+	"github.com/weirflow/weir/probe/store"
 )
 
 func (a *app) dbCheckCommand() *cobra.Command {
@@ -56,43 +57,14 @@ func (a *app) dbCheck(ctx context.Context, directory string) error {
 	return failure(fmt.Errorf("%s is damaged in %d places", directory, corrupted), "")
 }
 
-// check scans an interface. The damages of a goProbe database are told as they are found; of a store's scan only the
-// first are named, so that it is scanned day by day.
+// check reads all of an interface, and says what is damaged.
 func (d *database) check(ctx context.Context, iface string, say func(string)) (sum query.ScanStats, err error) {
-	nothing := func(flow.Interval, []flow.Record) error { return nil }
 	if d.goProbe != nil {
-		return d.Scan(ctx, iface, 0, math.MaxInt64, nothing)
+		return d.Scan(ctx, iface, 0, math.MaxInt64, func(flow.Interval, []flow.Record) error { return nil })
 	}
-	first, last, err := d.Coverage(ctx, iface)
-	if err != nil {
-		return sum, err
+	c, err := d.store.Check(ctx, iface, func(damage store.Damage) { say(damage.String()) })
+	if c.BytesTorn > 0 {
+		say(fmt.Sprintf("%s: %d bytes are being written, or were cut off when the writer ended; no loss of what was acknowledged", iface, c.BytesTorn))
 	}
-	for _, span := range daySpans(first, last) {
-		stats, err := d.Scan(ctx, iface, span[0], span[1], nothing)
-		for _, damage := range stats.Damage {
-			say(damage.String())
-		}
-		if more := stats.Corrupted - uint64(len(stats.Damage)); more > 0 {
-			say(fmt.Sprintf("%s: and %d more damaged places on the same day", iface, more))
-		}
-		for _, torn := range stats.Torn {
-			say(torn.String() + " (being written, or cut off when the writer ended; no loss of what was acknowledged)")
-		}
-		sum.Add(stats)
-		if err != nil {
-			return sum, err
-		}
-	}
-	return sum, nil
-}
-
-// daySpans are the ranges of interval ends that a store keeps in one file each, with all that is before and after.
-func daySpans(first, last int64) (spans [][2]int64) {
-	const day = 24 * 60 * 60
-	start := first / day * day
-	spans = append(spans, [2]int64{0, start})
-	for ; start < last; start += day {
-		spans = append(spans, [2]int64{start + 1, start + day})
-	}
-	return append(spans, [2]int64{start + 1, math.MaxInt64})
+	return query.ScanStats{Blocks: c.Blocks, Rows: c.Rows, Corrupted: c.Corrupted, BytesLost: c.BytesLost}, err
 }

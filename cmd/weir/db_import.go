@@ -76,6 +76,7 @@ func (v *importVerb) run(ctx context.Context) error {
 		work = v.fromCSV
 	}
 	err := work(ctx, im)
+	err = errors.Join(err, im.finish(ctx))
 	im.progress.stop()
 	if errors.Is(err, context.Canceled) && target != nil {
 		v.app.note("what was imported until now stays; the same command goes on")

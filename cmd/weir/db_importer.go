@@ -42,11 +42,44 @@ type importer struct {
 
 	mu      sync.Mutex
 	tallies map[string]*tally
+	loaders map[string]*store.Loader
 	told    int
 }
 
 func newImporter(a *app, target *store.Store) *importer {
-	return &importer{app: a, target: target, progress: newProgress(a.stderr), tallies: map[string]*tally{}}
+	return &importer{app: a, target: target, progress: newProgress(a.stderr), tallies: map[string]*tally{},
+		loaders: map[string]*store.Loader{}}
+}
+
+// loader returns the one loader of an interface.
+func (im *importer) loader(iface string) (*store.Loader, error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	l := im.loaders[iface]
+	if l == nil {
+		var err error
+		if l, err = im.target.NewLoader(iface); err != nil {
+			return nil, err
+		}
+		im.loaders[iface] = l
+	}
+	return l, nil
+}
+
+// finish makes durable what was loaded. What was interrupted is kept as it is; the rest is merged into whole days.
+func (im *importer) finish(ctx context.Context) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(im.loaders)) {
+		l := im.loaders[name]
+		if ctx.Err() != nil {
+			faults = append(faults, l.Flush(context.WithoutCancel(ctx)))
+			continue
+		}
+		if err := l.Close(ctx); !errors.Is(err, context.Canceled) {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (im *importer) tally(iface string) *tally {
@@ -185,7 +218,11 @@ func (c *collector) flush() error {
 
 func (im *importer) append(ctx context.Context, b *batch) error {
 	if im.target != nil {
-		if err := im.target.Append(ctx, b.iface, b.interval, b.records); err != nil {
+		l, err := im.loader(b.iface)
+		if err != nil {
+			return err
+		}
+		if _, err := l.Append(ctx, b.interval, b.records); err != nil {
 			return err
 		}
 	}

@@ -138,7 +138,7 @@ func TestPumpParts(t *testing.T) {
 			}
 			return emit("eth0", flow.Interval{End: 1795219800, Boot: [16]byte{8}}, nil)
 		})
-		if err != nil {
+		if err := errors.Join(err, im.finish(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		if got := *im.tally("eth0"); got.intervals != 2 || got.rows != rows {

@@ -46,6 +46,7 @@ type Flags struct {
 	Stored     []byte
 	request    wire.Request
 	resolution string
+	actors     string
 	dns        wire.DNSResolution
 	live       bool
 	set        *pflag.FlagSet
@@ -73,6 +74,9 @@ func (f *Flags) Register(set *pflag.FlagSet) {
 	set.BoolVar(&r.Merge, "merge", false, "group only by the attributes named, across interfaces and hosts")
 	set.BoolVar(&r.Series, "series", false, "with time: the top groups over the whole span, each with all its bins")
 	set.BoolVar(&r.Other, "other", false, "show the sum of what the limit cuts off")
+	set.StringVar(&r.Compare, "compare", "", "show what each row was in the same span so much earlier: `SPAN` is 1h, 1d, 1w, or previous")
+	set.StringVar(&f.actors, "actors", "", "flows to or from an address of `SET`: @NAME of a list, or addresses and networks, by commas")
+	set.BoolVar(&r.Explain, "explain", false, "show how the answer was found")
 	set.BoolVar(&f.live, "live", false, "include the interval that is being counted (default with a server unless --last is given)")
 	set.StringVarP(&r.QueryHosts, "hosts", "q", "", "`HOSTS` to ask, at a gateway: any, or a list of names")
 	set.StringVar(&r.QueryHostsResolverType, "hosts-resolver", "", "`TYPE` of --hosts that the gateway knows: string, static, …")
@@ -135,6 +139,7 @@ func (f *Flags) Request(attributes string, remote bool) (*wire.Request, error) {
 			dns.Timeout = 0
 		}
 	}
+	r.Actors = parseActors(f.actors)
 	stored, err := f.over(&r)
 	if err != nil {
 		return nil, err
@@ -188,6 +193,28 @@ func (f *Flags) over(r *wire.Request) (members map[string]bool, err error) {
 		return nil, err
 	}
 	return members, json.Unmarshal(whole, r)
+}
+
+// parseActors reads the value of --actors.
+func parseActors(text string) *wire.Actors {
+	if blank(text) {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(strings.TrimSpace(text), "@"); ok {
+		return &wire.Actors{List: name}
+	}
+	return &wire.Actors{Set: strings.Split(text, ",")}
+}
+
+// printActors is the inverse of parseActors.
+func printActors(a *wire.Actors) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.List != "":
+		return "@" + strings.TrimPrefix(a.List, "@")
+	}
+	return strings.Join(a.Set, ",")
 }
 
 func blank(text string) bool { return strings.TrimSpace(text) == "" }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -39,6 +41,19 @@ func TestFormatsByAccept(t *testing.T) {
 	r, err := wire.ReadNDJSON(strings.NewReader(body), 10)
 	if err != nil || len(r.Rows) != 3 || len(r.Summary.TraceID) != 32 {
 		t.Errorf("%+v, %v", r, err)
+	}
+	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query", question, "Accept", "application/vnd.apache.arrow.stream")
+	stream, err := ipc.NewReader(strings.NewReader(body))
+	if err != nil || response.Header.Get("Content-Type") != "application/vnd.apache.arrow.stream" {
+		t.Fatalf("%s: %v", response.Header.Get("Content-Type"), err)
+	}
+	defer stream.Release()
+	rows := int64(0)
+	for stream.Next() {
+		rows += stream.RecordBatch().NumRows()
+	}
+	if rows != 3 || stream.Err() != nil {
+		t.Errorf("%d rows, %v", rows, stream.Err())
 	}
 	// The stream of /_query/sse has one format.
 	if response, _ := send(t, http.DefaultClient, "POST", base(s)+"/_query/sse", question, "Accept", "application/x-ndjson"); response.Header.Get("Content-Type") != "text/event-stream" {

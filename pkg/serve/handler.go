@@ -22,6 +22,7 @@ const statusClientGone = 499
 // It needs the context of one of the server's listeners; without it every request is refused.
 func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	started := time.Now()
+	served(r.Context())
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 	w := &writer{ResponseWriter: raw, controller: http.NewResponseController(raw), patience: s.cfg.Limits.Header}
@@ -119,6 +120,12 @@ func (s *Server) recovered(panicked any, w *writer, r *http.Request) {
 func internal() *wire.Problem {
 	return wire.NewProblem(http.StatusInternalServerError, "internal error: the server's log says more")
 }
+
+// WriteProblem answers with an error, for routes beyond the contract.
+func WriteProblem(w http.ResponseWriter, p *wire.Problem) { writeProblem(w, p) }
+
+// WriteJSON answers with a value, for routes beyond the contract.
+func WriteJSON(w http.ResponseWriter, value any) { writeJSON(w, value) }
 
 func writeProblem(w http.ResponseWriter, p *wire.Problem) {
 	body, err := json.Marshal(p)

@@ -31,6 +31,7 @@ func (s *Server) contract() []Route {
 		{"POST /_query/validate", RoleQuery, http.HandlerFunc(s.validate)},
 		{"GET /_query/validate", RoleQuery, http.HandlerFunc(s.validateParameters)},
 		{"GET /_catalog", RoleQuery, http.HandlerFunc(s.catalog)},
+		{"GET /openapi.json", RoleQuery, http.HandlerFunc(document)},
 		{"GET /_actors", RoleQuery, http.HandlerFunc(s.actorHealths)},
 		{"GET /_actors/{list}", RoleQuery, http.HandlerFunc(s.actorHealth)},
 		{uploadPattern, RoleQuery, http.HandlerFunc(s.uploadActors)},

@@ -11,9 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +85,7 @@ type Server struct {
 	bucket  *bucket
 	guard   *guard
 	lists   *actors.Store
+	conns   *connections
 	metrics *metrics
 	tracer  trace.Tracer
 
@@ -120,7 +124,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
 		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
-		lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
+		conns: newConnections(deps.Logger), lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -158,6 +162,9 @@ func (s *Server) register() (err error) {
 	}
 	return nil
 }
+
+// Patterns are the routes of the server, those beyond the contract included, in order.
+func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes)) }
 
 // Listen opens all listeners; on an error none stays open. Run does it too, where it was not done before.
 func (s *Server) Listen(ctx context.Context) error {
@@ -228,9 +235,12 @@ func (s *Server) server(ctx context.Context, l *listener) *http.Server {
 		ReadHeaderTimeout: s.cfg.Limits.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(s.conns, "", 0),
+		ConnState:         s.conns.change,
 		BaseContext:       func(net.Listener) context.Context { return context.WithValue(ctx, listenerKey{}, l) },
-		ConnContext:       peerContext,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.conns.begin(peerContext(ctx, c), c)
+		},
 	}
 }
 

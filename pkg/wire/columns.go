@@ -100,6 +100,10 @@ func unknownColumn(name string) *Fault {
 	if name == "" {
 		return &Fault{Message: "empty name in the list of attributes", Position: position}
 	}
+	if strings.HasPrefix(strings.ToLower(name), "label.") {
+		return &Fault{Position: position, Message: fmt.Sprintf(
+			"%q: rows are not grouped by labels of hosts here; a condition can be about them, and rows can be grouped by host", clip(name))}
+	}
 	known := ColumnNames()
 	message := fmt.Sprintf("unknown attribute %q", clip(name))
 	if lower := strings.ToLower(name); slices.Contains(known, lower) {

@@ -21,8 +21,8 @@ const DefaultBodyLimit = 1 << 20
 const maxDepth = 16
 
 // DecodeRequest reads the JSON body of a query of at most limit bytes. The error is a *Problem: 413 for a longer body,
-// 400 for one that is no JSON object, else 422 with every member of a wrong type and every unknown member. null means
-// "not given"; a member "$schema" is ignored; names count by case.
+// 400 for one that is no JSON object, else 422 with every member of a wrong type, every unknown member, and what Prepare
+// would find in the others. null means "not given"; a member "$schema" is ignored; names count by case.
 func DecodeRequest(body io.Reader, limit int64) (*Request, error) {
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
@@ -45,14 +45,14 @@ func DecodeRequest(body io.Reader, limit int64) (*Request, error) {
 			d.fault("body."+name, nil, "missing: the member %q is required", name)
 		}
 	}
-	if len(d.faults) > 0 {
-		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", d.faults...)
-	}
 	if !d.seen["body.dns_resolution"] {
 		request.DNSResolution = nil
 	}
 	if !d.seen["body.actors"] {
 		request.Actors = nil
+	}
+	if len(d.faults) > 0 {
+		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", append(d.faults, alsoWrong(request, d.faults)...)...)
 	}
 	return request, nil
 }

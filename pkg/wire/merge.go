@@ -28,8 +28,11 @@ type Merger struct {
 	sourceBits, destinationBits uint8
 }
 
-// sums are what was counted for a group, and with Query.CompareLast in the earlier span.
-type sums struct{ now, before flow.Counters }
+// sums are what was counted for a group, and in the earlier span where the query compares.
+type sums struct {
+	now    flow.Counters
+	before *flow.Counters // nil: nothing so far
+}
 
 // groupKey is what rows have in common that are summed. The time stamp stands in Unix seconds, since equal
 // moments in different zones are different values of time.Time.
@@ -103,9 +106,13 @@ func (m *Merger) addRow(row *Row) {
 		m.groups[key] = group
 	}
 	group.now.Add(row.Counters.Flow())
-	if row.Before != nil {
-		group.before.Add(row.Before.Flow())
+	if row.Before == nil {
+		return
 	}
+	if group.before == nil {
+		group.before = new(flow.Counters)
+	}
+	group.before.Add(row.Before.Flow())
 }
 
 // key keeps of a row what the query groups by. Without Merge, rows of different interfaces or hosts stay apart.
@@ -248,8 +255,10 @@ func (m *Merger) rows() []Row {
 			Attributes: key.attributes, Counters: CountersFrom(group.now),
 		}
 		if m.query.Compares() {
-			before := CountersFrom(group.before)
-			row.Before = &before
+			row.Before = &Counters{}
+			if group.before != nil {
+				*row.Before = CountersFrom(*group.before)
+			}
 		}
 		if key.stamped {
 			row.Labels.Timestamp = time.Unix(key.stamp, 0).UTC()

@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/weirflow/weir/probe/store"
 )
 
 // checkValues finds the first value that does not suit its key, and says where it stands, which key it is and what is
@@ -35,6 +38,9 @@ func checkValues(text []byte) error {
 // checkNode checks a node that is going to be read into a t. Keys that are not known and nodes of another shape are
 // left to the library, which names them with their place.
 func checkNode(n ast.Node, t reflect.Type, path string) error {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch v := n.(type) {
 	case *ast.AliasNode, *ast.NullNode, *ast.TagNode:
 		return nil
@@ -64,9 +70,6 @@ func checkNode(n ast.Node, t reflect.Type, path string) error {
 }
 
 func checkMember(m *ast.MappingValueNode, t reflect.Type, path string) error {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
@@ -103,6 +106,9 @@ func suits(n ast.ScalarNode, text string, t reflect.Type) bool {
 		return err == nil
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
 		return integer
+	case t.Kind() == reflect.Uint16:
+		_, err := strconv.ParseUint(text, 10, 16)
+		return integer && err == nil
 	case t.Kind() == reflect.Float64:
 		return integer || float
 	case t.Kind() == reflect.Bool:
@@ -118,12 +124,18 @@ func expected(t reflect.Type) string {
 		return "duration such as 10s or 5m"
 	case t == reflect.TypeFor[netip.Prefix]():
 		return "network such as 192.0.2.0/24"
+	case t == reflect.TypeFor[store.Bytes]():
+		return "size such as 50GB or 512MiB"
+	case t == reflect.TypeFor[store.Age]():
+		return "age such as 400d or 36h"
 	case t == reflect.TypeFor[slog.Level]():
 		return "level: expected debug, info, warn or error"
 	case t.Kind() == reflect.Bool:
 		return "truth value: expected true or false"
 	case t.Kind() == reflect.Float64:
 		return "number"
+	case t.Kind() == reflect.Uint16:
+		return "whole number from 0 to 65535"
 	}
 	return "whole number"
 }

@@ -60,6 +60,8 @@ type Config struct {
 type Store struct {
 	// Path of the store's directory; it is made if it is absent.
 	Path string `yaml:"path"`
+	// Retention says how much is kept. Whole UTC days are deleted, the oldest first, never the current one.
+	Retention store.Retention `yaml:"retention"`
 }
 
 // Query bounds what one query may use.
@@ -84,7 +86,7 @@ func Default() Config {
 	api.Tokens = []serve.Token{}
 	return Config{
 		Host:    agent.Host{Labels: map[string]string{}},
-		Store:   Store{Path: DefaultStore},
+		Store:   Store{Path: DefaultStore, Retention: store.DefaultRetention()},
 		Capture: a.Capture,
 		Meter:   a.Meter,
 		Query:   Query{MaxGroups: a.Engine.MaxGroups},
@@ -144,6 +146,9 @@ func (c Config) Validate() error {
 	if c.Store.Path == "" {
 		faults = append(faults, errors.New("store.path is empty"))
 	}
+	if err := c.Store.Retention.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("store.retention: %w", err))
+	}
 	if c.Query.MaxGroups < 1 {
 		faults = append(faults, fmt.Errorf("query.max_groups is %d: at least 1", c.Query.MaxGroups))
 	}
@@ -168,7 +173,7 @@ func (c Config) Validate() error {
 // Agent is the part of the configuration that the agent takes.
 func (c Config) Agent() agent.Config {
 	return agent.Config{
-		Host: c.Host, Store: store.Config{Path: c.Store.Path}, Capture: c.Capture, Meter: c.Meter,
+		Host: c.Host, Store: store.Config{Path: c.Store.Path, Retention: c.Store.Retention}, Capture: c.Capture, Meter: c.Meter,
 		Engine: query.Config{MaxGroups: c.Query.MaxGroups},
 	}
 }

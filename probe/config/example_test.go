@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write example.yaml anew")
 
 // sections are the packages whose structs make up the configuration.
-var sections = []string{"probe/config", "probe/agent", "probe/meter", "probe/table", "pkg/serve", "pkg/telemetry"}
+var sections = []string{"probe/config", "probe/agent", "probe/store", "probe/meter", "probe/table", "pkg/serve", "pkg/telemetry"}
 
 func TestExampleIsGeneratedFromTheStructs(t *testing.T) {
 	comments := map[string]string{}
@@ -187,7 +188,10 @@ func scalar(v reflect.Value) string {
 		return text
 	case encoding.TextMarshaler:
 		text, _ := x.MarshalText()
-		return strings.ToLower(string(text))
+		if _, level := x.(slog.Level); level {
+			return strings.ToLower(string(text))
+		}
+		return string(text)
 	case string:
 		if x == "" {
 			return `""`

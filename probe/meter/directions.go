@@ -65,7 +65,7 @@ func (l *loop) resume(n *lane, wall int64) {
 		if left.Interface != n.name || len(left.Open) == 0 || time.Duration(wall-left.At) > l.cfg.Table.IdleLifetime {
 			continue
 		}
-		resumed, err := n.table.Resume(left.Open, left.Clock, l.wall0)
+		resumed, err := n.table.Resume(left.Open, left.Clock, l.wall0, l.isMine)
 		if err != nil {
 			l.log.Warn("attempts from before the start are not followed", "lane", n.name, "error", err)
 			continue

@@ -56,6 +56,17 @@ const (
 	restOfTunnels = "~more"
 )
 
+// Parent is the interface that one of this name would be derived from; the name itself where it is none.
+func Parent(iface string) string {
+	parent, _, _ := strings.Cut(iface, "~")
+	if parent == iface {
+		if i := strings.LastIndexByte(iface, '.'); i > 0 {
+			parent = iface[:i]
+		}
+	}
+	return parent
+}
+
 func newLanes(cfg *Config) *lanes {
 	main := &lane{name: cfg.Interface, table: table.New(cfg.Table)}
 	l := &lanes{main: main, all: []*lane{main}, split: cfg.VLAN.Mode == VLANSplit || cfg.VLAN.Mode == VLANOnly, inner: cfg.Tunnels == TunnelsBoth,
@@ -182,16 +193,20 @@ func (l *loop) meter(f *capture.Frame, now int64) {
 			issue = flow.IssueFiltered
 		}
 	}
-	into.total.Received++
 	if issue != flow.IssueNone {
+		into.total.Received++
 		into.total.Issues[issue]++
 		return
 	}
-	into.total.Metered++
 	if p.Fragment || p.FirstFragment {
 		l.fragments.Join(p, now)
 	}
-	into.table.Add(p, f.Length, f.Sent, now)
+	shared := l.deps.Group != nil && (p.Fragment || p.FirstFragment || p.Quoted)
+	if !shared || !l.handOn(p, packet.Tunnel{}, f, f.Length, now) {
+		into.total.Received++
+		into.total.Metered++
+		into.table.Add(p, f.Length, f.Sent, now)
+	}
 	if l.lanes.inner {
 		l.meterInner(f, now)
 	}
@@ -206,17 +221,21 @@ func (l *loop) meterInner(f *capture.Frame, now int64) {
 		if tunnel.Kind == packet.TunnelNone {
 			return
 		}
-		into := l.lanes.ofTunnel(tunnel)
-		into.total.Received++
 		if issue != flow.IssueNone {
+			into := l.lanes.ofTunnel(tunnel)
+			into.total.Received++
 			into.total.Issues[issue]++
 			return
 		}
-		into.total.Metered++
 		if inner.Fragment || inner.FirstFragment {
 			l.innerFragments.Join(inner, now)
 		}
-		into.table.Add(inner, length, f.Sent, now)
+		if l.deps.Group == nil || !l.handOn(inner, tunnel, f, length, now) {
+			into := l.lanes.ofTunnel(tunnel)
+			into.total.Received++
+			into.total.Metered++
+			into.table.Add(inner, length, f.Sent, now)
+		}
 		outer = inner
 	}
 }

@@ -45,6 +45,8 @@ type loop struct {
 	// Fragments of what tunnels carry are joined apart: addresses in a tunnel may be those outside of it.
 	innerFragments packet.Fragments
 	sequence       uint64
+	giving         handed   // scratch
+	taken          []handed // scratch
 
 	statsAt  time.Duration // when the kernel's counters were read last
 	statsErr bool
@@ -79,6 +81,10 @@ func (l *loop) now() (wall int64, mono time.Duration) {
 func (l *loop) run(ctx context.Context) error {
 	defer l.lanes.close()
 	l.start, l.wall0 = time.Now(), l.deps.Now().UnixNano()
+	if g := l.deps.Group; g != nil {
+		l.start, l.wall0 = g.start, g.wall
+		g.desks[l.cfg.Worker].open(l.deps.Source.Wake)
+	}
 	l.clock.begin(l.now())
 	l.recall(l.wall0)
 	l.alarm = time.AfterFunc(0, l.deps.Source.Wake)
@@ -99,6 +105,10 @@ func (l *loop) run(ctx context.Context) error {
 	if err == nil {
 		l.drainRing(wall, mono)
 	}
+	if l.deps.Group != nil {
+		l.deps.Group.leave(l.cfg.Worker, 2*drainTime)
+		l.takeHanded()
+	}
 	l.finish(wall, mono)
 	return err
 }
@@ -111,6 +121,7 @@ func (l *loop) handle(n int) {
 	if l.clock.due(wall, mono) && l.round.kind != table.Drain {
 		l.rotate(wall, mono)
 	}
+	l.takeHanded()
 	l.meterAll(l.frames[:n], wall, mono)
 	l.expire(n, mono)
 	l.readStats(mono, statsPause)
@@ -280,6 +291,9 @@ func (l *loop) publish() {
 		l.shown.started = l.deps.Now()
 	}
 	l.shown.ring = l.ring
+	if l.deps.Group != nil {
+		l.shown.stayed = l.deps.Group.desks[l.cfg.Worker].lost()
+	}
 	if len(l.shown.lanes) != len(l.lanes.all) {
 		l.shown.lanes = make([]shownLane, len(l.lanes.all))
 	}

@@ -48,6 +48,8 @@ type Deps struct {
 	Files vfs.FS
 	// Left is what the run before has left in its checkpoints: attempts to connect that were open go on.
 	Left []checkpoint.Unfinished
+	// Group is that of the interface's workers; nil: this is the only one.
+	Group *Group
 	// Boot identifies this run of the probe.
 	Boot [16]byte
 	// Now is the wall clock; nil: time.Now. Lengths of time are always measured by the monotonic clock.
@@ -97,6 +99,9 @@ func New(cfg Config, deps Deps) (*Meter, error) {
 	}
 	if cfg.Interface == "" || deps.Source == nil || deps.Sink == nil {
 		return nil, errors.New("meter needs an interface, a source and a sink")
+	}
+	if g := deps.Group; g != nil && (len(g.desks) != cfg.Workers || cfg.Worker < 0 || cfg.Worker >= cfg.Workers) {
+		return nil, fmt.Errorf("worker %d of %d is not of a group of %d", cfg.Worker, cfg.Workers, len(g.desks))
 	}
 	if deps.Files == nil {
 		deps.Files = vfs.OS{}

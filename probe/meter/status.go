@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/packet"
 )
 
 // Status is how a meter is doing. Reading it changes nothing.
@@ -22,6 +23,11 @@ type Status struct {
 	Memory int    // bytes that the flow table takes
 	Folded uint64 // packets since Started that had no room in the flow table and were counted by protocol alone
 
+	// Unassigned counts packets since Started that belong to this worker and that others metered in its place, because
+	// it had no room for them.
+	Unassigned uint64
+
+	Link     string  // how frames of the interface start, empty where the source does not say
 	Frozen   uint64  // times the ring was full since Started
 	RingFill float64 // part of the ring that waits to be read, 0 to 1; -1 where the source does not say
 
@@ -49,6 +55,7 @@ type CheckpointStatus struct {
 type shown struct {
 	started time.Time
 	ring    capture.Stats
+	stayed  uint64
 	lanes   []shownLane
 }
 
@@ -68,7 +75,7 @@ func (m *Meter) Statuses() []Status {
 	s := m.shown
 	s.lanes = slices.Clone(s.lanes)
 	m.mu.Unlock()
-	status := Status{Interface: m.cfg.Interface, Started: s.started, Running: !s.started.IsZero(), Frozen: s.ring.Frozen, RingFill: m.ringFill()}
+	status := Status{Interface: m.cfg.Interface, Started: s.started, Running: !s.started.IsZero(), Unassigned: s.stayed, Link: linkName(s.ring.Link), Frozen: s.ring.Frozen, RingFill: m.ringFill()}
 	select {
 	case <-m.stopped:
 		status.Running = false
@@ -99,4 +106,11 @@ func (m *Meter) ringFill() float64 {
 		return source.Fill()
 	}
 	return -1
+}
+
+func linkName(link packet.Link) string {
+	if link == packet.LinkUnknown {
+		return ""
+	}
+	return link.String()
 }

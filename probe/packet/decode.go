@@ -1,8 +1,6 @@
 package packet
 
 import (
-	"encoding/binary"
-
 	"github.com/weirflow/weir/pkg/flow"
 )
 
@@ -16,35 +14,11 @@ const (
 // length on the link in bytes (at least len(data)). It gives IssueNone and fills out, or the reason why there is
 // nothing to meter; out holds nothing to rely on then. It neither keeps data nor reads past its length.
 func Decode(link Link, data []byte, length uint32, out *Packet) flow.Issue {
-	out.clear()
 	if link == LinkEthernet && out.common(data) {
 		return flow.IssueNone
 	}
+	*out = Packet{}
 	return out.decode(link, data, 0, max(int(length), len(data)))
-}
-
-// clear makes p the zero Packet. Quote is most of it, and is zero already where there is none.
-func (p *Packet) clear() {
-	if p.Quoted {
-		p.Quote = Quote{}
-	}
-	*p = Packet{Quote: p.Quote}
-}
-
-// common decodes what nearly every frame is: Ethernet, IPv4 without options and fragments, or IPv6 without extension
-// headers, then TCP or UDP. It gives what decode gives, in a fraction of the steps, or leaves the frame to it.
-func (p *Packet) common(data []byte) bool {
-	if len(data) < 14+20+8 {
-		return false
-	}
-	head := (*[14 + 20 + 8]byte)(data)
-	switch binary.BigEndian.Uint32(head[12:]) >> 8 {
-	case etherIPv4<<8 | 0x45:
-		return p.common4(head, data)
-	case etherIPv6<<8 | 0x60, etherIPv6<<8 | 0x61, etherIPv6<<8 | 0x62, etherIPv6<<8 | 0x63: // and a traffic class
-		return p.common6(data)
-	}
-	return false
 }
 
 // decode decodes the frame that starts at the given offset of data and ends, on the link, at end, which may lie

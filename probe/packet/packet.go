@@ -27,19 +27,17 @@ type Packet struct {
 	// Fragments does. MoreFragments says that this is not the last one, FragmentOffset where it belongs, in bytes.
 	Fragment, FirstFragment, MoreFragments bool
 
-	TCPFlags           uint8 // FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32
-	ICMPType, ICMPCode uint8
-
 	// Tags is how many VLANs (802.1Q, 802.1ad and what came before it) the frame is in, VLAN the ids of the two
 	// outermost, outermost first. Tags that carry only a priority (id 0) are no VLAN. The tag that the kernel takes
 	// out of a frame is not among them before PushVLAN.
 	Tags uint8
-	VLAN [2]uint16
 
+	ICMPType, ICMPCode uint8
+	TCPFlags           uint8 // FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32
+
+	VLAN           [2]uint16
 	FragmentOffset uint16
-
-	Sequence, Acknowledgement uint32
-	FragmentID                uint32
+	FragmentID     uint32
 
 	// IPLength is the length of the IP packet in bytes as its header says; of what is left of the frame where
 	// the header says 0 (segmentation offload, jumbograms).
@@ -47,6 +45,8 @@ type Packet struct {
 	// NetworkOffset and TransportOffset are where the IP header and the header behind it (and behind IPv6
 	// extension headers) start in the frame.
 	NetworkOffset, TransportOffset uint32
+
+	Sequence, Acknowledgement uint32
 
 	// Quote is the head of the packet an ICMP error speaks about; Quoted says that there is one.
 	Quoted bool

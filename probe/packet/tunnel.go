@@ -82,7 +82,7 @@ const (
 // Only the first fragment of an outer packet shows what is inside; the length is that of the whole inner packet then,
 // so later fragments, which are of no tunnel, add nothing.
 func (p *Packet) Inner(data []byte, out *Packet) (Tunnel, uint32, flow.Issue) {
-	out.clear()
+	*out = Packet{}
 	if p.Fragment {
 		return Tunnel{}, 0, flow.IssueNone
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/store"
 )
 
@@ -42,6 +43,21 @@ type StoredSource interface {
 func Stored(s *store.Store) StoredSource { return stored{s} }
 
 type stored struct{ *store.Store }
+
+func (s stored) Open(ctx context.Context, iface string, first, last int64) (View, error) {
+	v, err := s.Store.View(ctx, iface, first, last)
+	return storedView{v}, err
+}
+
+type storedView struct{ *store.View }
+
+func (v storedView) Segments() []*segment.Reader { return v.View.Segments }
+
+func (v storedView) Scan(ctx context.Context, visit Visit) (ScanStats, error) {
+	stats, err := v.ScanLogs(ctx, visit)
+	stats.Add(v.Stats)
+	return stats, err
+}
 
 func (s stored) Interfaces(context.Context) ([]string, error) { return s.Store.Interfaces() }
 

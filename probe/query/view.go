@@ -14,7 +14,7 @@ type Viewer interface {
 	Open(ctx context.Context, iface string, first, last int64) (View, error)
 }
 
-// View is a snapshot of an interface. Its methods but Close are safe for concurrent use.
+// View is a snapshot of an interface. It is for one goroutine, save for its segments.
 type View interface {
 	// Segments may hold blocks outside the span that the view was opened for.
 	Segments() []*segment.Reader

@@ -17,6 +17,8 @@ type appender struct {
 	store *Store
 	iface string
 
+	upkeep sync.Mutex // see Store.maintain
+
 	mu      sync.Mutex
 	file    vfs.File // nil: none open
 	day     day
@@ -250,56 +252,15 @@ func dropDamagedEnd(f vfs.File, index *logIndex) error {
 
 // remember collects the identities of the blocks of a day and of its neighbours, in logs and segments.
 func (a *appender) remember(index logIndex, d day) error {
-	a.seen = make(map[identity]struct{}, len(index.blocks)+1)
+	seen, err := a.store.known(a.iface, d, false)
+	if err != nil {
+		return err
+	}
 	for i := range index.blocks {
-		a.seen[index.blocks[i].identity()] = struct{}{}
+		seen[index.blocks[i].identity()] = struct{}{}
 	}
-	dir, err := a.store.interfacePath(a.iface)
-	if err != nil {
-		return err
-	}
-	files, err := a.store.listFiles(a.iface, d-1, d+1)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if !f.segment && f.day == d {
-			continue
-		}
-		path := filepath.Join(dir, f.name)
-		err := a.rememberFile(path, f)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			a.store.log.Error("replays of blocks in a file are not known", "file", path, "error", err)
-		}
-	}
+	a.seen = seen
 	return nil
-}
-
-func (a *appender) rememberFile(path string, f dataFile) error {
-	if f.segment {
-		o, err := a.store.acquireSegment(a.iface, path, f)
-		if err != nil {
-			return err
-		}
-		defer a.store.readers.release(o)
-		blocks, err := o.reader.Blocks()
-		for i := range blocks {
-			a.seen[identityOf(&blocks[i])] = struct{}{}
-		}
-		return err
-	}
-	file, err := a.store.files.Open(path)
-	if err != nil {
-		return err
-	}
-	index, err := readIndex(file, path, a.iface, f.day)
-	for i := range index.blocks {
-		a.seen[index.blocks[i].identity()] = struct{}{}
-	}
-	return errors.Join(err, file.Close())
 }
 
 // checkRecords refuses rows that the format cannot hold.

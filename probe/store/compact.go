@@ -138,8 +138,7 @@ func (c *compaction) plan(names []string) error {
 
 // removeUnfinished removes segments that were being made when the writer died.
 func (s *Store) removeUnfinished(iface string) error {
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	defer s.maintain(iface)()
 	dir, err := s.interfacePath(iface)
 	if err != nil {
 		return err
@@ -157,8 +156,7 @@ func (s *Store) removeUnfinished(iface string) error {
 // unit compacts a day of an interface.
 func (c *compaction) unit(ctx context.Context, u dayUnit) (report CompactReport, err error) {
 	s := c.store
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	defer s.maintain(u.iface)()
 	if s.closed.Load() {
 		return report, errClosed
 	}

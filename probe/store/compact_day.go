@@ -21,6 +21,9 @@ type daily struct {
 	parts  dayParts
 	last   int // greatest number of a part so far
 	report *CompactReport
+
+	settled bool
+	empty   bool // there was no file
 }
 
 // load opens what there is of the day.
@@ -36,8 +39,11 @@ func (d *daily) load() (err error) {
 		}
 		for _, f := range files {
 			d.last = max(d.last, f.number)
+			if !f.segment {
+				d.settle()
+			}
 		}
-		if len(files) == 0 {
+		if d.empty = len(files) == 0; d.empty {
 			return nil
 		}
 		if d.parts, err = d.store.openDay(d.iface, files); !errors.Is(err, fs.ErrNotExist) {
@@ -45,6 +51,32 @@ func (d *daily) load() (err error) {
 		}
 	}
 	return errors.New("its files change all the time")
+}
+
+// prepare makes the directory of the interface if there is none, durably, and lists what there is of the day.
+func (d *daily) prepare() error {
+	dir, err := d.store.interfacePath(d.iface)
+	if err != nil {
+		return err
+	}
+	if err := d.store.files.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	if err := d.store.files.SyncDir(d.store.interfacesPath()); err != nil {
+		return err
+	}
+	return d.load()
+}
+
+// settle brings the log into order, once.
+func (d *daily) settle() {
+	if d.settled {
+		return
+	}
+	d.settled = true
+	if err := d.store.settle(d.iface, d.day); err != nil {
+		d.store.log.Error("recover a log", "interface", d.iface, "day", d.day.String(), "error", err)
+	}
 }
 
 // tidy removes the files that were merged into others and outlived it.
@@ -338,7 +370,7 @@ func (d *daily) room(size int64) error {
 		return err
 	}
 	if space.Free < uint64(size)+reserve {
-		return fmt.Errorf("%w: %d bytes free, up to %d needed", errNoRoom, space.Free, size+reserve)
+		return fmt.Errorf("%w: up to %d bytes are needed", errNoRoom, size+reserve)
 	}
 	return nil
 }

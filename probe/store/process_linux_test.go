@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(appendForever(root))
 		os.Exit(1)
 	}
+	if root := os.Getenv(compactorRoot); root != "" {
+		fmt.Println(compactForever(root))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -206,6 +207,10 @@ func orUnexpectedEnd(err error) error {
 
 // cause is an error without the path that stands beside it anyway.
 func cause(err error) string {
+	var damage *segment.DamageError
+	if errors.As(err, &damage) {
+		return cause(damage.Cause)
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Op + ": " + path.Err.Error()

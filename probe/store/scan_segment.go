@@ -77,7 +77,7 @@ func (r *reader) loseSegment(name string, s *segment.Reader, err error) {
 func segmentDamage(name string, s *segment.Reader, err error) Damage {
 	var damage *segment.DamageError
 	if errors.As(err, &damage) {
-		return Damage{File: name, Offset: damage.Offset, Bytes: damage.Bytes, Cause: cause(damage.Cause)}
+		return Damage{File: name, Offset: damage.Offset, Bytes: damage.Bytes, Cause: cause(err)}
 	}
 	return Damage{File: name, Bytes: s.Size(), Cause: cause(err)}
 }

@@ -56,8 +56,9 @@ type Store struct {
 	mu        sync.Mutex
 	appenders map[string]*appender
 
-	// maintenance is held by what rearranges files: compaction, pruning, loading, repair.
-	maintenance sync.Mutex
+	// maintenance is held for reading, together with the appender's upkeep, by what rearranges files of one interface,
+	// compaction and loading; for writing by what deletes days of all.
+	maintenance sync.RWMutex
 	// pruning is held for writing while days are deleted, for reading while a block is appended.
 	pruning sync.RWMutex
 
@@ -184,8 +185,11 @@ func (s *Store) syncDirs(names ...string) error {
 	return nil
 }
 
-// recoverNewest cuts off torn ends. Only the newest log of an interface can have one, save for late data, which
-// the next append to that day looks at. A log that cannot be recovered stops its interface, not the store.
+// recoverLogs is how many logs of an interface are looked at when the store is opened: today's, and late data. The
+// others, of a store that was not compacted yet or of older late data, are when they are compacted or appended to.
+const recoverLogs = 3
+
+// recoverNewest cuts off torn ends. A log that cannot be recovered stops its interface, not the store.
 func (s *Store) recoverNewest() error {
 	names, err := s.Interfaces()
 	if err != nil {
@@ -193,15 +197,33 @@ func (s *Store) recoverNewest() error {
 	}
 	for _, name := range names {
 		days, err := s.logDays(name)
-		if err == nil && len(days) > 0 {
-			a := s.appender(name)
-			err = errors.Join(a.open(days[len(days)-1]), a.close())
+		for _, d := range days[max(len(days)-recoverLogs, 0):] {
+			err = errors.Join(err, s.settle(name, d))
 		}
 		if err != nil {
 			s.log.Error("recover store", "interface", name, "error", err)
 		}
 	}
 	return nil
+}
+
+// settle cuts off what a crash left torn at the end of a log, and makes the rest durable.
+func (s *Store) settle(iface string, d day) error {
+	a := s.appender(iface)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file != nil && a.day == d {
+		return nil
+	}
+	dir, err := s.interfacePath(iface)
+	if err != nil {
+		return err
+	}
+	f, _, err := a.openLog(filepath.Join(dir, d.fileName()), d)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.syncDirs(s.interfacesPath(), dir), f.Close())
 }
 
 // Close releases the lock. Appends that are under way end first; later ones fail.
@@ -267,6 +289,17 @@ func (s *Store) append(iface string, interval flow.Interval, records []flow.Reco
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.append(interval, records)
+}
+
+// maintain takes the locks under which files of an interface are rearranged, and returns how to release them.
+func (s *Store) maintain(iface string) (release func()) {
+	a := s.appender(iface)
+	s.maintenance.RLock()
+	a.upkeep.Lock()
+	return func() {
+		a.upkeep.Unlock()
+		s.maintenance.RUnlock()
+	}
 }
 
 // appender returns the one appender of an interface.

@@ -25,6 +25,8 @@ type View struct {
 	iface       string
 	first, last int64
 	days        []dayParts
+	unreadable  []Damage // all of it
+	superseded  int
 	closed      sync.Once
 }
 
@@ -97,6 +99,7 @@ func (v *View) add(p dayParts) {
 	for _, o := range slices.Concat(p.superseded, p.clashing) {
 		v.store.readers.release(o)
 	}
+	v.superseded += len(p.superseded)
 	p.superseded, p.clashing = nil, nil
 	kept := p.segments[:0]
 	for _, o := range p.segments {
@@ -107,6 +110,7 @@ func (v *View) add(p dayParts) {
 		kept = append(kept, o)
 	}
 	p.segments = kept
+	v.unreadable = append(v.unreadable, p.unreadable...)
 	for _, d := range p.unreadable {
 		v.Stats.lose(d)
 	}
@@ -121,7 +125,7 @@ func (v *View) release() {
 	for i := range v.days {
 		v.store.closeDay(&v.days[i])
 	}
-	v.days, v.Segments, v.Stats = nil, nil, ScanStats{}
+	v.days, v.Segments, v.Stats, v.unreadable, v.superseded = nil, nil, ScanStats{}, nil, 0
 }
 
 // Close gives the files back. It may be called again.

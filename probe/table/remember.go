@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/packet"
 )
 
 // What a table remembers of a conversation, and may outlive it: direction, and the attempt that is open. Integers are
@@ -99,9 +100,9 @@ func recalled(b []byte) (r remembered, n int) {
 
 // Resume takes in the attempts that were open when a picture was taken of another table, before the first packet: open
 // is what Conversation.Open held, one behind the other, saved that table's clock at the time, now this one's. The time
-// between does not count: nobody looked whether they were answered. A round trip is not measured over it. It says how
-// many attempts it took; after an error it took none.
-func (t *Table) Resume(open []byte, saved, now int64) (n int, err error) {
+// between does not count: nobody looked whether they were answered. A round trip is not measured over it. Those for whose
+// ends mine says no are left out. It says how many attempts it took; after an error it took none.
+func (t *Table) Resume(open []byte, saved, now int64, mine func(*packet.Packet) bool) (n int, err error) {
 	var all []remembered
 	for len(open) > 0 {
 		r, size := recalled(open)
@@ -109,6 +110,11 @@ func (t *Table) Resume(open []byte, saved, now int64) (n int, err error) {
 			return 0, errMemory
 		}
 		open = open[size:]
+		f := r.key.flowKey(false)
+		if !mine(&packet.Packet{Source: f.Source, Destination: f.Destination, HasPorts: hasPorts(f.Protocol),
+			SourcePort: r.key.lowPort(), DestinationPort: r.key.highPort()}) {
+			continue
+		}
 		r.since = now - min(max(saved-r.since, 0), int64(maxAttemptTimeout))
 		r.lastSeen = now - min(max(saved-r.lastSeen, 0), int64(maxAttemptTimeout))
 		all = append(all, r)
@@ -125,6 +131,10 @@ func (t *Table) Resume(open []byte, saved, now int64) (n int, err error) {
 		n++
 	}
 	return n, nil
+}
+
+func hasPorts(protocol flow.Protocol) bool {
+	return protocol == flow.TCP || protocol == flow.UDP || protocol == flow.UDPLite || protocol == flow.SCTP
 }
 
 // place returns the entry of a remembered conversation, which it makes if there is none; nil where there is no room.

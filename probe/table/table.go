@@ -72,6 +72,9 @@ const maxFlows = 1 << 30
 // an open attempt, up to 80 in a picture, 112 as a row, and about as much while that is stored.
 const conversationMemory = 512
 
+// LeastMemory is the least that Config.Memory can be.
+const LeastMemory = conversationMemory
+
 // maxAttemptTimeout keeps open attempts from piling up without end.
 const maxAttemptTimeout = 10 * time.Minute
 
