@@ -3,6 +3,7 @@
 package tests
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
@@ -71,34 +73,63 @@ func replay(t testing.TB, store string, arguments ...string) string {
 	return succeed(t, patience, command)
 }
 
+var update = flag.Bool("update", false, "write docs/TRACES.md anew, by the oracle")
+
+// TestTraces replays every trace, and compares what the store holds with what gopacket finds and with the row of
+// docs/TRACES.md.
 func TestTraces(t *testing.T) {
-	t.Parallel()
 	binary(t, probeProgram)
 	binary(t, clientProgram)
-	for _, facts := range readFacts(t) {
-		t.Run(facts.name, func(t *testing.T) {
-			t.Parallel()
-			checkTrace(t, facts)
-		})
+	facts := readFacts(t)
+	rows := make([]string, len(facts))
+	t.Run("all", func(t *testing.T) {
+		for i, f := range facts {
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				rows[i] = checkTrace(t, f)
+			})
+		}
+	})
+	path := filepath.Join(testenv.Root(), "docs", "TRACES.md")
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, table, found := strings.Cut(string(page), rowsBegin)
+	if !found {
+		t.Fatalf("docs/TRACES.md has no table")
+	}
+	if want := strings.Join(rows, ""); *update {
+		if err := os.WriteFile(path, []byte(before+rowsBegin+want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if diff := cmp.Diff(want, table); diff != "" && !t.Failed() {
+		t.Errorf("docs/TRACES.md is not what the oracle says (-update writes it): %s", diff)
 	}
 }
 
-func checkTrace(t *testing.T, facts traceFacts) {
-	metered := facts.version4 + facts.version6
-	if metered != facts.packets {
-		t.Fatalf("%d of %d packets are IP: the table does not say how many bytes those have", metered, facts.packets)
-	}
-	store := filepath.Join(t.TempDir(), "store")
+// rowsBegin is what stands in front of the rows of docs/TRACES.md, which end the page.
+const rowsBegin = "|---|---|---|---|---|---|---|\n"
+
+// checkTrace returns the trace's row.
+func checkTrace(t *testing.T, facts traceFacts) string {
 	path := testenv.Shared(t, "pcaps", facts.name)
+	truth := readOracle(t, path)
+	if truth.packets != facts.packets || truth.version4 != facts.version4 || truth.version6 != facts.version6 {
+		t.Errorf("the oracle is no oracle: %+v, SOURCES.md %+v", truth, facts)
+	}
+	metered := truth.version4 + truth.version6
+	store := filepath.Join(t.TempDir(), "store")
 	report := replay(t, store, path)
-	if want := fmt.Sprintf("%s: %d packets, %d metered\n", path, facts.packets, metered); report != want {
+	if want := fmt.Sprintf("%s: %d packets, %d metered%s\n", path, truth.packets, metered, truth.reasons()); report != want {
 		t.Errorf("report %q, want %q", report, want)
 	}
-	all := weirQuery(t, "-d", store, "-i", "any", "sip,dip")
+	all := weirQuery(t, "-d", store, "-i", "any", "-n", "100000", "sip,dip,dport,proto")
 	got := all.rowSum()
-	if packets, bytes := got.PacketsReceived+got.PacketsSent, got.BytesReceived+got.BytesSent; packets != facts.packets || bytes != facts.bytes {
-		t.Errorf("%d packets, %d bytes; want %d, %d", packets, bytes, facts.packets, facts.bytes)
+	if packets, bytes := got.PacketsReceived+got.PacketsSent, got.BytesReceived+got.BytesSent; packets != metered || bytes != truth.bytes {
+		t.Errorf("%d packets, %d bytes; want %d, %d", packets, bytes, metered, truth.bytes)
 	}
+	checkFlows(t, all, truth)
 	// Cooked captures say which packets were sent; for the others nobody has said so.
 	if !strings.HasPrefix(facts.link, "linux-sll") && got.PacketsSent != 0 {
 		t.Errorf("%s without --local", got)
@@ -112,6 +143,7 @@ func checkTrace(t *testing.T, facts traceFacts) {
 			t.Errorf("%s: %d packets, want %d", condition, got, want)
 		}
 	}
+	return truth.row(facts.name)
 }
 
 // What is not IP stands in the report, by its reason, and in no flow.

@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/pkg/version"
 	"github.com/weirflow/weir/probe/agent"
 	"github.com/weirflow/weir/probe/config"
@@ -30,7 +32,11 @@ func runCommand(stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(c.Context(), cfg, stderr)
+			reload := func() (agent.Capture, error) {
+				changed, err := config.Load(path)
+				return changed.Capture, err
+			}
+			return run(c.Context(), cfg, reload, stderr)
 		},
 	}
 	c.Flags().StringVar(&path, "config", config.DefaultPath, "configuration `FILE`")
@@ -40,30 +46,47 @@ func runCommand(stderr io.Writer) *cobra.Command {
 // memoryTarget makes the collector give memory back before a small host feels it: a probe at rest holds a few MiB.
 const memoryTarget = 50
 
-func run(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+func run(ctx context.Context, cfg config.Config, reload func() (agent.Capture, error), stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(memoryTarget)
 	}
 	logger := cfg.Logger(stderr)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry})
+	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry, Reload: reload})
 	if err != nil {
 		return err
 	}
-	err = serveAndCapture(ctx, cfg, a, registry, logger)
+	err = serveAndTrace(ctx, cfg, a, registry, logger)
 	if closed := a.Close(); err == nil && closed != nil {
 		return fmt.Errorf("close the store: %w", closed)
 	}
 	return err
 }
 
+// lastExport bounds the export of the spans that are left at the end.
+const lastExport = 2 * time.Second
+
+func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger) error {
+	traces, err := telemetry.New(cfg.Tracing, telemetry.Deps{Logger: logger, Resource: a.Resource()})
+	if err != nil {
+		return err
+	}
+	err = serveAndCapture(ctx, cfg, a, registry, logger, traces)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastExport)
+	defer cancel()
+	if unsent := traces.Close(ending); unsent != nil {
+		logger.Warn("the last traces were not exported", "error", unsent)
+	}
+	return err
+}
+
 // serveAndCapture ends when ctx does or when either half fails; the other half is then ended, too. Capture is first to
 // bring home what it saw, whatever requests are still running.
-func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger) error {
+func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger, traces *telemetry.Telemetry) error {
 	server, err := serve.New(cfg.API, serve.Deps{
 		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String()},
-		Extra: a.Routes(), Registerer: registry, Gatherer: registry,
+		Extra: a.Routes(), Registerer: registry, Gatherer: registry, RuntimeID: a.RuntimeID(), Traces: traces.Provider(),
 	})
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ func (a *app) complete(typed queryargs.Typed) (manner string, found []completion
 		return mannerNext, nil
 	}
 	var out strings.Builder
-	root := a.rootCommand()
+	root := a.rootCommand(nil)
 	root.SetOut(&out)
 	root.SetErr(io.Discard)
 	root.SetArgs(append(append([]string{cobra.ShellCompRequestCmd}, words[1:]...), typed.Last))

@@ -62,6 +62,13 @@ func (p *progress) start(unit string, done func() uint64) {
 	}()
 }
 
+// setTotal says, once it is known, how much there is to do.
+func (p *progress) setTotal(total uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total = total
+}
+
 // stop ends showing and leaves the line empty.
 func (p *progress) stop() {
 	if p.end == nil {

@@ -137,6 +137,9 @@ func flagError(command *cobra.Command, err error) error {
 		return usage(fmt.Sprintf("unknown flag -%s", unknown.GetSpecifiedName()), hint)
 	case errors.As(err, &unknown):
 		text := fmt.Sprintf("unknown flag --%s", unknown.GetSpecifiedName())
+		if instead, ok := foreignFlag(unknown.GetSpecifiedName()); ok {
+			return usage(text, instead)
+		}
 		if nearest, ok := flow.Nearest(unknown.GetSpecifiedName(), queryargs.Names(command.Flags())); ok {
 			text += fmt.Sprintf("; did you mean --%s?", nearest)
 		}
@@ -147,6 +150,21 @@ func flagError(command *cobra.Command, err error) error {
 		return usage(fmt.Sprintf("flag %s: %q is no %s", flagName(wrong.GetFlag()), wrong.GetValue(), kindOf(wrong.GetFlag())), "")
 	}
 	return usage(err.Error(), hint)
+}
+
+// foreignFlag says what to do instead of a flag of goQuery that has no counterpart.
+func foreignFlag(name string) (instead string, ok bool) {
+	switch {
+	case name == "config":
+		return "there is no configuration file: give flags, or a request with --stored-query FILE", true
+	case strings.HasPrefix(name, "logging."):
+		return "--query-log FILE logs the query; errors always stand on standard error", true
+	case strings.HasPrefix(name, "profiling."):
+		return "--stats says what the query read", true
+	case strings.HasPrefix(name, "tracing."):
+		return "--traceparent HEADER makes the query part of a trace, which the server exports", true
+	}
+	return "", false
 }
 
 func flagName(f *pflag.Flag) string {

@@ -190,5 +190,8 @@ func plural(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return render.Count(n) + " " + stem + "ies"
+	}
 	return render.Count(n) + " " + noun + "s"
 }

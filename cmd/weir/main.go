@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/version"
 )
 
@@ -33,14 +35,17 @@ type app struct {
 	now            func() time.Time
 	size           func(io.Writer) (columns, rows int)          // of a terminal, 0 for anything else; nil: no terminals
 	keys           func() (pressed <-chan byte, restore func()) // of the terminal of standard input
-	socket         string                                       // of the probe on this machine
-	directory      string                                       // of its store
+	stdin          io.Reader
+	dialDNS        func(ctx context.Context, network, address string) (net.Conn, error) // nil: as the system does
+	names          *resolve.Resolver                                                    // see resolver
+	socket         string                                                               // of the probe on this machine
+	directory      string                                                               // of its store
 }
 
 // standard are the surroundings of a real run.
 func standard() *app {
 	a := &app{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
 		socket: "/run/weir/probe.sock", directory: "/var/lib/weir",
 	}
 	a.size, a.keys = a.terminalSize, terminalKeys
@@ -49,7 +54,7 @@ func standard() *app {
 
 // run runs one command line and returns the exit code.
 func (a *app) run(ctx context.Context, arguments []string) int {
-	root := a.rootCommand()
+	root := a.rootCommand(arguments)
 	root.SetArgs(arguments)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return a.report(err)
@@ -57,7 +62,23 @@ func (a *app) run(ctx context.Context, arguments []string) int {
 	return 0
 }
 
-func (a *app) rootCommand() *cobra.Command {
+// verb is a command by its name, so that only the one that is typed has to be made: all of them, with their flags and
+// help, take longer than a short command does.
+type verb struct {
+	name string
+	make func() *cobra.Command
+}
+
+func (a *app) verbs() []verb {
+	return []verb{
+		{"query", a.queryCommand}, {"top", a.topCommand}, {"status", a.statusCommand}, {"list", a.listCommand}, {"hosts", a.hostsCommand},
+		{"config", a.configCommand}, {"actors", a.actorsCommand}, {"db", a.dbCommand}, {"completion", a.completionCommand},
+		{"__complete-line", a.lineCommand}, {"version", a.versionCommand},
+	}
+}
+
+// rootCommand has the verb that the command line starts with, or all of them where it does not start with one.
+func (a *app) rootCommand(arguments []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "weir",
 		Short: "Ask who talked to whom, when and how much",
@@ -80,6 +101,14 @@ question that cannot be asked.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.queryCommand(), a.topCommand(), a.statusCommand(), a.listCommand(), a.dbCommand(), a.completionCommand(), a.lineCommand(), a.versionCommand())
+	for _, v := range a.verbs() {
+		if len(arguments) > 0 && arguments[0] == v.name {
+			root.AddCommand(v.make())
+			return root
+		}
+	}
+	for _, v := range a.verbs() {
+		root.AddCommand(v.make())
+	}
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +20,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/weirflow/weir/internal/dnsstub"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/query"
 	"github.com/weirflow/weir/probe/store"
@@ -37,6 +40,9 @@ func TestMain(m *testing.M) {
 			a := standard()
 			a.now = func() time.Time { return now }
 			a.socket, a.directory = os.Getenv("SOCKET"), os.Getenv("STORE")
+			a.dialDNS = func(ctx context.Context, network, _ string) (net.Conn, error) { // never the network's
+				return new(net.Dialer).DialContext(ctx, network, os.Getenv("DNS"))
+			}
 			os.Exit(a.run(context.Background(), os.Args[1:]))
 		},
 	})
@@ -50,6 +56,7 @@ func TestMain(m *testing.M) {
 //	probe VARIABLE DIR [TOKEN]       serves the store over HTTP, with a current interval, and sets the variable to the address
 //	probe unix:PATH DIR              the same on a socket
 //	stub VARIABLE PATH=FILE...       serves files
+//	dns NAME=ADDR...                 answers names and the names of addresses; of several names the first belongs to the address
 //	mkgodb DIR                       makes a goProbe database of the same rows
 //	lockstore DIR                    keeps a store open for writing
 //	spoil FILE                       changes a byte in the middle of a file
@@ -70,6 +77,7 @@ func TestScripts(t *testing.T) {
 			},
 			"probe": startProbe,
 			"stub":  startStub,
+			"dns":   startDNS,
 			"mkgodb": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(makeGoDB(ts.MkAbs(args[0])))
 			},
@@ -215,8 +223,44 @@ func probeHandler(name string, s *store.Store) (http.Handler, error) {
 		}
 		json.NewEncoder(w).Encode(catalog) // the script sees what is missing
 	})
+	streams, err := serve.New(serve.DefaultConfig(), serve.Deps{Querier: querier{engine}, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return now }})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("POST /_query/sse", streams.Handler())
 	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
 	return mux, nil
+}
+
+// querier is the engine as a server asks it.
+type querier struct{ engine *query.Engine }
+
+func (q querier) Query(ctx context.Context, asked *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {
+	if progress != nil {
+		progress(&wire.Result{HostsStatuses: map[string]wire.Status{"alpha": {Code: wire.CodeOK}, "beta": {Code: wire.CodeError}}})
+	}
+	return q.engine.Query(ctx, asked)
+}
+
+func (querier) Catalog(context.Context) (*wire.Catalog, error) { return &wire.Catalog{}, nil }
+
+// startDNS runs a DNS server. Without it lookups fail at once.
+func startDNS(ts *testscript.TestScript, _ bool, args []string) {
+	server := dnsstub.New()
+	ts.Check(server.Start())
+	ts.Defer(server.Close)
+	seen := make(map[string]bool)
+	for _, pair := range args {
+		name, text, _ := strings.Cut(pair, "=")
+		a := netip.MustParseAddr(text)
+		server.Set(name+".", 300, dnsstub.A(a))
+		if !seen[text] {
+			server.Set(dnsstub.Reverse(a), 300, dnsstub.PTR(name+"."))
+		}
+		seen[text] = true
+	}
+	ts.Setenv("DNS", server.Address())
 }
 
 func answer(w http.ResponseWriter, r *http.Request, engine *query.Engine) {

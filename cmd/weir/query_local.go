@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	if err != nil {
 		return err
 	}
-	if err := v.show(q, result, false); err != nil {
+	if err := v.show(ctx, q, result, false); err != nil {
 		return err
 	}
 	if db.goProbe != nil {
@@ -63,28 +64,63 @@ func (v *queryVerb) scan(ctx context.Context, q *wire.Query, db *database, direc
 	if err != nil {
 		host = "localhost"
 	}
-	source := &countingSource{StoredSource: db}
+	source := &countingSource{StoredSource: db.StoredSource}
+	var stored query.StoredSource = source
+	if viewer, ok := db.StoredSource.(query.Viewer); ok {
+		stored = countingViewer{source, viewer}
+	}
 	engine, err := query.New(query.Config{MaxGroups: maxGroups}, query.Deps{
-		Stored: source, Host: host, HostID: db.hostID, Now: v.app.now,
+		Stored: stored, Host: host, HostID: db.hostID, Now: v.app.now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer v.app.progress(func() string { return "reading " + directory + ": " + plural(source.flows.Load(), "flow") })()
-	return engine.Query(ctx, q)
+	var seen atomic.Pointer[query.Progress]
+	defer v.app.progress(func() string {
+		text := "reading " + directory + ": " + plural(source.flows.Load(), "flow")
+		if p := seen.Load(); p != nil && p.Total > 0 {
+			text += fmt.Sprintf(", and %d %% of %s in columns", 100*p.Done/p.Total, plural(uint64(p.Total), "flow"))
+		}
+		return text
+	})()
+	return engine.QueryReporting(ctx, q, func(p query.Progress) { seen.Store(&p) })
 }
 
-// countingSource counts what is read, for whoever waits.
+// countingSource counts what is read row by row, for whoever waits.
 type countingSource struct {
 	query.StoredSource
 	flows atomic.Uint64
 }
 
 func (s *countingSource) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {
-	return s.StoredSource.Scan(ctx, iface, first, last, func(interval flow.Interval, records []flow.Record) error {
+	return s.StoredSource.Scan(ctx, iface, first, last, s.counting(visit))
+}
+
+func (s *countingSource) counting(visit query.Visit) query.Visit {
+	return func(interval flow.Interval, records []flow.Record) error {
 		s.flows.Add(uint64(len(records)))
 		return visit(interval, records)
-	})
+	}
+}
+
+// countingViewer does the same for a store, whose segments the engine reads itself.
+type countingViewer struct {
+	*countingSource
+	viewer query.Viewer
+}
+
+func (s countingViewer) Open(ctx context.Context, iface string, first, last int64) (query.View, error) {
+	view, err := s.viewer.Open(ctx, iface, first, last)
+	return countingView{view, s.countingSource}, err
+}
+
+type countingView struct {
+	query.View
+	source *countingSource
+}
+
+func (v countingView) Scan(ctx context.Context, visit query.Visit) (query.ScanStats, error) {
+	return v.View.Scan(ctx, v.source.counting(visit))
 }
 
 // isStore says that there is something to read, or not to be allowed to read.

@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/fleet"
+	"github.com/weirflow/weir/pkg/render"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -37,7 +39,7 @@ func (v *queryVerb) remote(ctx context.Context, attributes string, addresses []s
 	if err != nil {
 		return err
 	}
-	return v.show(q, result, true)
+	return v.show(ctx, q, result, true)
 }
 
 // hostOf is how a server without a name stands in the host column: by the host of its address, with the port where
@@ -67,6 +69,31 @@ func hostPort(address string) (host, port string) {
 	return u.Hostname(), cmp.Or(u.Port(), "8145")
 }
 
+// askOne asks a server, as a stream if that is wanted: then a gateway's hosts are seen to answer.
+func (v *queryVerb) askOne(ctx context.Context, q *wire.Query, server *client.Client) (*wire.Result, error) {
+	if !v.streaming {
+		defer v.app.progress(func() string { return "waiting for " + server.Address() })()
+		return server.Query(ctx, q.Request)
+	}
+	var answered, hosts atomic.Int64
+	defer v.app.progress(func() string {
+		if hosts.Load() == 0 {
+			return "waiting for " + server.Address()
+		}
+		return fmt.Sprintf("%d of %d hosts answered", answered.Load(), hosts.Load())
+	})()
+	return server.Stream(ctx, q.Request, func(r *wire.Result) {
+		n := 0
+		for _, s := range r.HostsStatuses {
+			if !render.Failed(s) {
+				n++
+			}
+		}
+		hosts.Store(int64(len(r.HostsStatuses)))
+		answered.Store(int64(n))
+	})
+}
+
 // ask asks one server, whose errors are those of the query, or several or named ones, whose errors stand in the
 // result.
 func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*wire.Result, error) {
@@ -79,8 +106,7 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 		}
 		defer server.Close() //nolint:errcheck // closes idle connections
 		if len(servers) == 1 && name == "" {
-			defer v.app.progress(func() string { return "waiting for " + server.Address() })()
-			return server.Query(ctx, q.Request)
+			return v.askOne(ctx, q, server)
 		}
 		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: server}
 		if slices.ContainsFunc(hosts, func(h fleet.Host) bool { return h.Name == host.Name }) {

@@ -93,7 +93,7 @@ func (v *topVerb) run(ctx context.Context) error {
 	}
 	v.request.Live, v.request.Caller = true, "weir/"+version.String()
 	v.request.First = "now" // each server by its own clock: the current interval ends later, all others ended before
-	q, err := v.request.PrepareResolving(ctx, v.app.now(), lookup)
+	q, err := v.request.PrepareResolving(ctx, v.app.now(), v.app.lookup)
 	var problem *wire.Problem
 	switch {
 	case errors.As(err, &problem):

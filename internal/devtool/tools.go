@@ -70,20 +70,27 @@ func HaveNode() bool {
 
 // NodeModules installs what package-lock.json pins, unless it is there already.
 func NodeModules(ctx context.Context) error {
-	lock, err := os.ReadFile("package-lock.json")
+	return packages(ctx, "", "front-end packages: npm ci (minutes on a cold cache)")
+}
+
+// ComparePackages installs what the comparison with DuckDB runs, in tests/compare of the module's root.
+func ComparePackages(ctx context.Context, root string) error {
+	return packages(ctx, filepath.Join(root, "tests", "compare"), "DuckDB for comparison: npm ci")
+}
+
+// packages installs the packages of a directory's lock file, unless that has been done.
+func packages(ctx context.Context, directory, name string) error {
+	lock, err := os.ReadFile(filepath.Join(directory, "package-lock.json"))
 	if err != nil {
-		return fmt.Errorf("front-end packages: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	sum := sha256.Sum256(lock)
 	want := hex.EncodeToString(sum[:])
-	stamp := filepath.Join("node_modules", ".weir-lock")
+	stamp := filepath.Join(directory, "node_modules", ".weir-lock")
 	if have, err := os.ReadFile(stamp); err == nil && string(have) == want {
 		return nil
 	}
-	err = Step{
-		Name:    "front-end packages: npm ci (minutes on a cold cache)",
-		Command: []string{"npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"},
-	}.Run(ctx)
+	err = Step{Name: name, Dir: directory, Command: []string{"npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"}}.Run(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -112,7 +113,7 @@ func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 }
 
 // call makes one request and decodes a JSON answer into out, unless that is nil. With an empty answer (204) out keeps
-// its value. Only GET and queries pass here, all of which are safe to repeat once when the connection breaks.
+// its value. Only calls pass here that are safe to repeat once when the connection breaks: reading, and setting all at once.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, out any) error {
 	if c.cfg.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -184,6 +185,9 @@ func (c *Client) head(r *http.Request, body bool) {
 	}
 	if c.cfg.RuntimeID != "" {
 		r.Header.Set("X-Goprobe-Runtime-Id", c.cfg.RuntimeID)
+	}
+	if parent := span.Parent(r.Context()); parent != "" {
+		r.Header.Set("Traceparent", parent)
 	}
 }
 

@@ -28,7 +28,7 @@ const v4Rows = math.MaxUint32
 // prepareV4 checks a request without its condition, which only the server understands: it looks up names itself.
 func prepareV4(r *wire.Request, now time.Time) (*wire.Query, error) {
 	bare := *r
-	bare.Condition = ""
+	bare.Condition, bare.Actors = "", nil
 	q, err := bare.Prepare(now)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,21 @@ func prepareV4(r *wire.Request, now time.Time) (*wire.Query, error) {
 				wire.Fault{Location: "body.query", Value: r.Query, Message: "goProbe v4 does not know the attribute " + c.Name})
 		}
 	}
+	if faults := beyondV4(r); len(faults) > 0 {
+		return nil, wire.NewProblem(http.StatusUnprocessableEntity, "the server is a goProbe v4 server", faults...)
+	}
 	return q, nil
+}
+
+// beyondV4 are the members that neither a goProbe v4 server nor this client can honour.
+func beyondV4(r *wire.Request) (faults []wire.Fault) {
+	if r.Compare != "" {
+		faults = append(faults, wire.Fault{Location: "body.compare", Value: r.Compare, Message: "goProbe v4 compares no spans"})
+	}
+	if r.Actors != nil {
+		faults = append(faults, wire.Fault{Location: "body.actors", Message: "goProbe v4 knows no sets of addresses: name them in the condition"})
+	}
+	return faults
 }
 
 // requestV4 is the request as goProbe v4 takes it.
@@ -47,7 +61,7 @@ func requestV4(r *wire.Request, q *wire.Query, kind ServerKind, now time.Time) *
 	live := r.Live && q.Last >= now.Unix()
 	names := make([]string, len(q.Columns))
 	for i, c := range q.Columns {
-		names[i] = c.Name
+		names[i] = c.Field.Name // networks are grouped here
 	}
 	v4 := &wire.Request{
 		Query: strings.Join(names, ","), Ifaces: r.Ifaces, Condition: r.Condition, In: r.In, Out: r.Out, Sum: r.Sum,

@@ -15,6 +15,7 @@ type addressSet struct {
 	classes classes
 	names   []reference // host names to look up, no name twice
 	lists   []list      // named lists, no name twice
+	alias   string      // what the set is shown as, where its ranges are too many to be read
 }
 
 // reference is a name and where the text has it.

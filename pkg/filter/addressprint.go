@@ -44,6 +44,10 @@ func (r span) append(b []byte) []byte {
 func (t *Term) printAddresses(b *strings.Builder) {
 	s := t.addresses
 	name := t.name()
+	if s.alias != "" {
+		b.WriteString(name + t.equality(false) + "@" + s.alias)
+		return
+	}
 	count := len(s.v4) + len(s.v6) + len(s.names) + len(s.lists) + bits.OnesCount16(uint16(s.classes))
 	single := count == 1
 	s.spans(func(first span) bool {

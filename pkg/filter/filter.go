@@ -12,7 +12,8 @@
 //
 // Invariants: logic has two values, so that NOT is always the exact complement and De Morgan's laws hold; a term
 // about something a row does not have (the port of a ping, the round-trip time of a group without handshakes) is
-// false, and its negation true; the canonical text parses to a condition with the same canonical text; IPv4 terms
+// false, and its negation true, but for folded rows, which match no term on an address and no negation of one; the
+// canonical text parses to a condition with the same canonical text; IPv4 terms
 // never match IPv6 rows and the reverse; memory and depth are bounded by the constants below.
 //
 // Neighbours: flow has the names of fields and protocols; wire validates requests with Parse; the engine and the

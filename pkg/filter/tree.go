@@ -170,9 +170,9 @@ func (t *Term) hasText(s string) bool {
 func (t *Term) row(r *Row) bool {
 	switch t.attribute {
 	case Source:
-		return t.MatchAddress(r.Key.Source, r.Key.Family)
+		return t.MatchAddress(r.Key.Source, r.Key.Family) && !r.Key.Folded()
 	case Destination:
-		return t.MatchAddress(r.Key.Destination, r.Key.Family)
+		return t.MatchAddress(r.Key.Destination, r.Key.Family) && !r.Key.Folded()
 	case Port:
 		return t.MatchPort(r.Key.DestinationPort, r.Key.Protocol)
 	case Protocol:

@@ -92,6 +92,7 @@ func (r *run) request() *wire.Request {
 	}
 	request.NumResults = r.query.Limit
 	request.Format, request.KeepAlive = "", 0
+	request.DNSResolution = nil // names are looked up once, by whoever the user talks to
 	if r.spanning {
 		request.NumResults = max(r.fleet.cfg.HostRows, r.query.Limit)
 		if r.query.Matcher.HasGroup() {

@@ -28,10 +28,11 @@ const (
 	IssueInvalidHeader       // version, header length or total length contradict each other
 	IssueUnknownLink         // a link type or encapsulation that is not decoded
 	IssueTooDeep             // more nested headers than the decoder follows
+	IssueFiltered            // the interface's capture filter leaves it out
 	IssueCount               // the number of reasons, not a reason
 )
 
-var issueNames = [IssueCount]string{"none", "not_ip", "truncated", "invalid_header", "unknown_link", "too_deep"}
+var issueNames = [IssueCount]string{"none", "not_ip", "truncated", "invalid_header", "unknown_link", "too_deep", "filtered"}
 
 // String is the reason's name in status, metrics and reports.
 func (i Issue) String() string {

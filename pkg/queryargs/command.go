@@ -46,6 +46,9 @@ func Command(r *wire.Request, o Options) string {
 	on("--merge", r.Merge)
 	on("--series", r.Series)
 	on("--other", r.Other)
+	add("--compare", r.Compare)
+	add("--actors", printActors(r.Actors))
+	on("--explain", r.Explain)
 	add("-q", r.QueryHosts)
 	add("--hosts-resolver", r.QueryHostsResolverType)
 	if dns := r.DNSResolution; dns != nil && dns.Timeout > 0 {

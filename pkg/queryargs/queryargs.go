@@ -9,6 +9,8 @@
 package queryargs
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,9 +42,12 @@ type Options struct {
 // Flags are the flags of a query. The zero value is ready for Register.
 type Flags struct {
 	Options
+	// Stored is a request in JSON (goQuery's stored queries), whose members win over flags and argument; nil: none.
+	Stored     []byte
 	request    wire.Request
 	resolution string
-	lookup     time.Duration
+	actors     string
+	dns        wire.DNSResolution
 	live       bool
 	set        *pflag.FlagSet
 }
@@ -69,10 +74,18 @@ func (f *Flags) Register(set *pflag.FlagSet) {
 	set.BoolVar(&r.Merge, "merge", false, "group only by the attributes named, across interfaces and hosts")
 	set.BoolVar(&r.Series, "series", false, "with time: the top groups over the whole span, each with all its bins")
 	set.BoolVar(&r.Other, "other", false, "show the sum of what the limit cuts off")
+	set.StringVar(&r.Compare, "compare", "", "show what each row was in the same span so much earlier: `SPAN` is 1h, 1d, 1w, or previous")
+	set.StringVar(&f.actors, "actors", "", "flows to or from an address of `SET`: @NAME of a list, or addresses and networks, by commas")
+	set.BoolVar(&r.Explain, "explain", false, "show how the answer was found")
 	set.BoolVar(&f.live, "live", false, "include the interval that is being counted (default with a server unless --last is given)")
 	set.StringVarP(&r.QueryHosts, "hosts", "q", "", "`HOSTS` to ask, at a gateway: any, or a list of names")
 	set.StringVar(&r.QueryHostsResolverType, "hosts-resolver", "", "`TYPE` of --hosts that the gateway knows: string, static, …")
-	set.DurationVar(&f.lookup, "lookup-timeout", time.Second, "`TIME` for looking up host names in the condition")
+	set.BoolVarP(&f.dns.Enabled, "names", "r", false, "look up the names of the addresses in the first rows (reverse DNS)")
+	set.IntVar(&f.dns.MaxRows, "names-rows", wire.DefaultNamedRows, "with --names: of the first `N` rows")
+	set.DurationVar(&f.dns.Timeout, "lookup-timeout", time.Second, "`TIME` for looking up host names in the condition, and names of addresses")
+	set.DurationVarP(&r.KeepAlive, "keepalive", "k", 0, "ask for a sign of life at least every `TIME`, with --streaming")
+	set.IntVar(&r.MaxMemPct, "max-mem-pct", 0, "share of memory in `PERCENT`; goProbe servers heed it, ours have their own bounds")
+	set.BoolVar(&r.LowMem, "low-mem", false, "ask goProbe servers to save memory")
 }
 
 // aliases are goQuery's names of the flags.
@@ -80,6 +93,8 @@ var aliases = map[string]string{
 	"db.path": "db", "query.server.addr": "server", "results.limit": "limit", "sort.by": "sort", "sort.ascending": "ascending",
 	"results.format": "format", "query.time-resolution": "resolution", "query.hosts-resolution": "hosts",
 	"query.hosts-resolver-type": "hosts-resolver", "query.timeout": "timeout", "dns-resolution.timeout": "lookup-timeout",
+	"dns-resolution.enabled": "names", "dns-resolution.max-rows": "names-rows", "query.keepalive": "keepalive",
+	"query.streaming": "streaming", "query.stats": "stats", "query.log": "query-log", "memory.max-pct": "max-mem-pct", "memory.low-mode": "low-mem",
 }
 
 func normalize(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -101,12 +116,11 @@ func Names(set *pflag.FlagSet) []string {
 	return names
 }
 
-// Request is what the parsed flags and the argument with the attributes ask. Remote says that a server is asked,
-// which has a current interval. Values are not checked: Request.Prepare does.
+// Request is what the parsed flags, the argument with the attributes and the stored query ask. Remote says that a
+// server is asked, which has a current interval. Values are not checked: Request.Prepare does.
 func (f *Flags) Request(attributes string, remote bool) (*wire.Request, error) {
 	r := f.request
 	r.Query = attributes
-	timed := hasTime(attributes)
 	if !f.set.Changed("limit") {
 		r.NumResults = 0
 	} else if r.NumResults == 0 {
@@ -115,23 +129,92 @@ func (f *Flags) Request(attributes string, remote bool) (*wire.Request, error) {
 	if !f.set.Changed("sort") {
 		r.SortBy = ""
 	}
-	if f.set.Changed("lookup-timeout") {
-		r.DNSResolution = &wire.DNSResolution{Timeout: f.lookup}
+	if f.set.Changed("lookup-timeout") || f.dns.Enabled {
+		dns := f.dns
+		r.DNSResolution = &dns
+		if !f.set.Changed("names-rows") {
+			dns.MaxRows = 0
+		}
+		if !f.set.Changed("lookup-timeout") {
+			dns.Timeout = 0
+		}
 	}
+	r.Actors = parseActors(f.actors)
+	stored, err := f.over(&r)
+	if err != nil {
+		return nil, err
+	}
+	timed := hasTime(r.Query)
 	switch {
+	case stored["time_resolution"]:
 	case f.set.Changed("resolution") && !timed && f.resolution != noBin:
-		return nil, fmt.Errorf("--resolution %s: time bins need time among the attributes: time,%s", f.resolution, attributes)
+		return nil, fmt.Errorf("--resolution %s: time bins need time among the attributes: time,%s", f.resolution, r.Query)
 	case timed && f.resolution != noBin:
 		r.TimeResolution = f.resolution
 	}
 	if timed && blank(r.First) {
 		r.First = defaultDay
 	}
-	r.Live = remote && untilNow(r.Last)
-	if f.set.Changed("live") {
+	switch {
+	case stored["live"]:
+	case f.set.Changed("live"):
 		r.Live = f.live
+	default:
+		r.Live = remote && untilNow(r.Last)
 	}
 	return &r, nil
+}
+
+// over writes the members of the stored query over the request, and says which they are. Members that there are not
+// are refused by name.
+func (f *Flags) over(r *wire.Request) (members map[string]bool, err error) {
+	if f.Stored == nil {
+		return nil, nil
+	}
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(f.Stored, &given); err != nil {
+		return nil, fmt.Errorf("the stored query is no JSON object: %w", err)
+	}
+	members = make(map[string]bool)
+	for name, value := range given {
+		members[name] = string(value) != "null"
+	}
+	// What is missing does not matter here, since flags and argument fill it in.
+	for name, text := range map[string]string{"query": r.Query, "ifaces": r.Ifaces} {
+		if !members[name] {
+			given[name], _ = json.Marshal(text) // never fails for a string
+		}
+	}
+	whole, err := json.Marshal(given)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := wire.DecodeRequest(bytes.NewReader(whole), wire.DefaultBodyLimit); err != nil {
+		return nil, err
+	}
+	return members, json.Unmarshal(whole, r)
+}
+
+// parseActors reads the value of --actors.
+func parseActors(text string) *wire.Actors {
+	if blank(text) {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(strings.TrimSpace(text), "@"); ok {
+		return &wire.Actors{List: name}
+	}
+	return &wire.Actors{Set: strings.Split(text, ",")}
+}
+
+// printActors is the inverse of parseActors.
+func printActors(a *wire.Actors) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.List != "":
+		return "@" + strings.TrimPrefix(a.List, "@")
+	}
+	return strings.Join(a.Set, ",")
 }
 
 func blank(text string) bool { return strings.TrimSpace(text) == "" }

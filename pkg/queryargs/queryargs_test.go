@@ -92,6 +92,8 @@ func meaning(r wire.Request) wire.Request {
 	for _, text := range []*string{&r.Query, &r.Ifaces, &r.Condition, &r.First, &r.Last, &r.TimeResolution, &r.SortBy, &r.QueryHosts, &r.QueryHostsResolverType} {
 		*text = strings.ReplaceAll(*text, "\x00", "\ufffd")
 	}
+	r.Compare = strings.ReplaceAll(r.Compare, "\x00", "\ufffd")
+	r.Actors = parseActors(strings.ReplaceAll(printActors(r.Actors), "\x00", "\ufffd"))
 	timed := hasTime(r.Query)
 	if !timed || blank(r.TimeResolution) {
 		r.TimeResolution = ""
@@ -167,6 +169,10 @@ func TestCommand(t *testing.T) {
 			In: true, Out: true, Sum: true, First: "2026-11-20 05:00", TimeResolution: "auto", Merge: true, Series: true, Other: true,
 			QueryHosts: "any", QueryHostsResolverType: "string", DNSResolution: &wire.DNSResolution{Timeout: 3 * time.Second}}, Options{Directory: "x"},
 			`weir query -d x -i /^eth/ -c 'dport = 80 & host = it'\''s' -f '2026-11-20 05:00' -n 5 -s packets -a --in --out --sum --resolution auto --merge --series --other -q any --hosts-resolver string --lookup-timeout 3s raw`},
+		{wire.Request{Query: "sip/24,dip/48", Ifaces: "any", First: "-1h", Compare: "1d", Explain: true, Actors: &wire.Actors{List: "scanners"}}, Options{Directory: "x"},
+			`weir query -d x -i any -f -1h --compare 1d --actors @scanners --explain sip/24,dip/48`},
+		{wire.Request{Query: "sip", Ifaces: "any", Actors: &wire.Actors{Set: []string{"192.0.2.1", "2001:db8::/32", "$(id)"}}}, Options{Directory: "x"},
+			`weir query -d x -i any --actors '192.0.2.1,2001:db8::/32,$(id)' sip`},
 		{wire.Request{Query: "-h", Ifaces: "$(reboot)\n\x1b[2J!é'", Condition: "`x`"}, Options{Directory: "x"},
 			`weir query -d x -i $'$(reboot)\012\033[2J\041é\047' -c '` + "`x`" + `' -- -h`},
 	} {
@@ -198,7 +204,7 @@ func TestCommandReadsBack(t *testing.T) {
 	for range 5000 {
 		r := wire.Request{Query: text(), Ifaces: text(), Condition: text(), First: text(), Last: text(), TimeResolution: text(),
 			SortBy: text(), QueryHosts: text(), QueryHostsResolverType: text(), SortAscending: flip(), In: flip(), Out: flip(), Sum: flip(),
-			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), NumResults: random.Int64N(3) * random.Int64()}
+			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), Explain: flip(), Compare: text(), Actors: parseActors(text()), NumResults: random.Int64N(3) * random.Int64()}
 		if flip() {
 			r.DNSResolution = &wire.DNSResolution{Timeout: time.Duration(random.Int64N(int64(time.Minute)))}
 		}
@@ -270,17 +276,21 @@ func TestQuoteInShells(t *testing.T) {
 
 func TestRequestDefaults(t *testing.T) {
 	for line, want := range map[string]wire.Request{
-		"-i eth0 sip":                         {Query: "sip", Ifaces: "eth0"},
-		"-i eth0 time":                        {Query: "time", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
-		"-i eth0 -f -2h time":                 {Query: "time", Ifaces: "eth0", First: "-2h", TimeResolution: "5m"},
-		"-i eth0 raw":                         {Query: "raw", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
-		"-i eth0 --resolution 1h time,sip":    {Query: "time,sip", Ifaces: "eth0", First: "-1d", TimeResolution: "1h"},
-		"-i eth0 --resolution none time":      {Query: "time", Ifaces: "eth0", First: "-1d"},
-		"--server a -i eth0 sip":              {Query: "sip", Ifaces: "eth0", Live: true},
-		"--server a -i eth0 -l now sip":       {Query: "sip", Ifaces: "eth0", Last: "now", Live: true},
-		"--server a -i eth0 -l -1h sip":       {Query: "sip", Ifaces: "eth0", Last: "-1h"},
-		"--server a --live=false -i eth0 sip": {Query: "sip", Ifaces: "eth0"},
-		"-i eth0 --limit 1000 -s bytes sip":   {Query: "sip", Ifaces: "eth0", NumResults: 1000, SortBy: "bytes"},
+		"-i eth0 sip":                      {Query: "sip", Ifaces: "eth0"},
+		"-i eth0 time":                     {Query: "time", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
+		"-i eth0 -f -2h time":              {Query: "time", Ifaces: "eth0", First: "-2h", TimeResolution: "5m"},
+		"-i eth0 raw":                      {Query: "raw", Ifaces: "eth0", First: "-1d", TimeResolution: "5m"},
+		"-i eth0 --resolution 1h time,sip": {Query: "time,sip", Ifaces: "eth0", First: "-1d", TimeResolution: "1h"},
+		"-i eth0 --resolution none time":   {Query: "time", Ifaces: "eth0", First: "-1d"},
+		"--server a -i eth0 sip":           {Query: "sip", Ifaces: "eth0", Live: true},
+		"--server a -i eth0 -l now sip":    {Query: "sip", Ifaces: "eth0", Last: "now", Live: true},
+		"-i eth0 -r sip":                   {Query: "sip", Ifaces: "eth0", DNSResolution: &wire.DNSResolution{Enabled: true}},
+		"-i eth0 --dns-resolution.enabled --dns-resolution.max-rows 9 --dns-resolution.timeout 2s sip": {Query: "sip", Ifaces: "eth0",
+			DNSResolution: &wire.DNSResolution{Enabled: true, MaxRows: 9, Timeout: 2 * time.Second}},
+		"-i eth0 -k 5s --memory.max-pct 30 --memory.low-mode sip": {Query: "sip", Ifaces: "eth0", KeepAlive: 5 * time.Second, MaxMemPct: 30, LowMem: true},
+		"--server a -i eth0 -l -1h sip":                           {Query: "sip", Ifaces: "eth0", Last: "-1h"},
+		"--server a --live=false -i eth0 sip":                     {Query: "sip", Ifaces: "eth0"},
+		"-i eth0 --limit 1000 -s bytes sip":                       {Query: "sip", Ifaces: "eth0", NumResults: 1000, SortBy: "bytes"},
 		// goQuery's own names
 		"--query.server.addr a --ifaces eth0 --condition x --first 1 --last 2 --results.limit 3 --sort.by packets --sort.ascending --query.time-resolution 10m --query.hosts-resolution any --query.hosts-resolver-type string --dns-resolution.timeout 2s time": {
 			Query: "time", Ifaces: "eth0", Condition: "x", First: "1", Last: "2", NumResults: 3, SortBy: "packets", SortAscending: true,
@@ -306,6 +316,50 @@ func TestRequestErrors(t *testing.T) {
 	} {
 		if _, _, err := read(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", line, err, want)
+		}
+	}
+}
+
+// TestStored reads stored queries as goQuery does: their members win, the rest comes from flags and argument.
+func TestStored(t *testing.T) {
+	for _, test := range []struct {
+		stored, line string
+		want         wire.Request
+		fault        string
+	}{
+		{`{"query":"sip,dip","ifaces":"eth0","query_hosts":"hX","condition":"dport=53","in":true,"first":"-2h","last":"-1h","format":"csv","sort_by":"packets","num_results":9}`,
+			"--server a -i any -c proto=6 -n 3 -f -9h -q hY --out talk_conv",
+			wire.Request{Query: "sip,dip", Ifaces: "eth0", QueryHosts: "hX", Condition: "dport=53", In: true, Out: true, First: "-2h", Last: "-1h",
+				Format: "csv", SortBy: "packets", NumResults: 9}, ""},
+		{`{"query":"time"}`, "--server a -i any -n 3 sip", wire.Request{Query: "time", Ifaces: "any", NumResults: 3, First: "-1d", TimeResolution: "5m", Live: true}, ""},
+		{`{"query":"time","time_resolution":"1h","live":false,"dns_resolution":{"max_rows":4}}`, "--server a -i any -r --resolution 10m sip",
+			wire.Request{Query: "time", Ifaces: "any", First: "-1d", TimeResolution: "1h", DNSResolution: &wire.DNSResolution{Enabled: true, MaxRows: 4}}, ""},
+		{`{}`, "-i any sip", wire.Request{Query: "sip", Ifaces: "any"}, ""},
+		{`{"condition":null}`, "-i any -c proto=6 sip", wire.Request{Query: "sip", Ifaces: "any", Condition: "proto=6"}, ""},
+		{`{"quary":"sip"}`, "-i any sip", wire.Request{}, "query"},
+		{`{"num_results":"9"}`, "-i any sip", wire.Request{}, "num_results"},
+		{`[]`, "-i any sip", wire.Request{}, "no JSON object"},
+		{`{"query":`, "-i any sip", wire.Request{}, "no JSON object"},
+	} {
+		set := pflag.NewFlagSet("query", pflag.ContinueOnError)
+		f := Flags{Stored: []byte(test.stored)}
+		f.Register(set)
+		if err := set.Parse(strings.Fields(test.line)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Request(set.Arg(0), len(f.Servers) > 0)
+		if test.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("%s: error %v, want one with %q", test.stored, err, test.fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.stored, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, *got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.stored, diff)
 		}
 	}
 }

@@ -18,14 +18,17 @@ func (v View) CSV(w io.Writer, r *wire.Result) error {
 	fields := v.columns(v.severalAsked())
 	var head []string
 	for _, f := range fields {
-		head = append(head, f.Name)
+		head = append(head, f.name)
 	}
 	figures := v.csvFigures()
 	for _, f := range figures {
 		head = append(head, f.name)
 	}
+	if v.Query.Compares() {
+		head = append(head, "packets before", "data vol. before")
+	}
 	out.Write(head) //nolint:errcheck // Error returns it
-	c := cells{}
+	c := cells{names: r.Summary.Names}
 	totals := r.Summary.Totals.Flow()
 	for i := range r.Rows {
 		record := make([]string, 0, len(head))
@@ -35,6 +38,9 @@ func (v View) CSV(w io.Writer, r *wire.Result) error {
 		counters := r.Rows[i].Counters.Flow()
 		for _, f := range figures {
 			record = append(record, f.text(counters, totals))
+		}
+		if v.Query.Compares() {
+			record = append(record, v.csvBefore(&r.Rows[i])...)
 		}
 		out.Write(record) //nolint:errcheck // Error returns it
 	}
@@ -65,6 +71,16 @@ func (v View) csvFigures() []csvFigure {
 		}
 	}
 	return []csvFigure{number("packets", packets.of(d)), percent(packets.of(d)), number("data vol.", bytes.of(d)), percent(bytes.of(d))}
+}
+
+// csvBefore are the figures of the earlier span that a row is compared with.
+func (v View) csvBefore(row *wire.Row) []string {
+	var before flow.Counters
+	if row.Before != nil {
+		before = row.Before.Flow()
+	}
+	d := v.Query.Direction
+	return []string{strconv.FormatUint(packets.of(d)(before), 10), strconv.FormatUint(bytes.of(d)(before), 10)}
 }
 
 func (v View) csvTrailer(out *csv.Writer, r *wire.Result) {

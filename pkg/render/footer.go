@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -34,9 +35,30 @@ func (v View) footer(w *bufio.Writer, r *wire.Result) {
 	if r.Query.Condition != "" {
 		line("Condition", "%s", Safe(r.Query.Condition))
 	}
+	for _, text := range lookups(r) {
+		line("Looked up", "%s", text)
+	}
+	if q := v.Query; q.Compares() {
+		line("Compared", "with %s to %s", moment(time.Unix(q.CompareFirst, 0), v.Zone), moment(time.Unix(q.CompareLast, 0), v.Zone))
+	}
 	line("Rows", "%s in %s", hits(r), duration(r.Summary.Timings.Duration))
+	if asked := v.Query.Named(r); len(asked) > 0 {
+		found := 0
+		for _, a := range asked {
+			if r.Summary.Names[a] != "" {
+				found++
+			}
+		}
+		line("Names", "%d of %d addresses, in %s", found, len(asked), duration(r.Summary.Timings.Resolution))
+	}
+	if v.Stats {
+		line("Read", "%s", cost(r.Summary.Stats))
+	}
 	if text := capture(r.Summary.Accounting); text != "" {
 		line("Capture", "%s", text)
+	}
+	if text := folded(r.Summary.Folded); text != "" {
+		line("Folded", "%s", text)
 	}
 	for _, text := range damage(r) {
 		line("Missing", "%s", text)
@@ -44,6 +66,46 @@ func (v View) footer(w *bufio.Writer, r *wire.Result) {
 	if said := v.Hosts && len(failures(r)) > 0; len(r.Rows) > 0 && r.Status.Message != "" && !said {
 		line("Note", "%s", Line(r.Status.Message))
 	}
+	if r.Summary.TraceID != "" {
+		line("Trace ID", "%s", Line(r.Summary.TraceID))
+	}
+	explain(w, r.Summary.Explain)
+}
+
+// lookups are the addresses that stand in the condition for names, a line for each name.
+func lookups(r *wire.Result) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(r.Query.Lookups)) {
+		var texts []string
+		for _, a := range r.Query.Lookups[name] {
+			texts = append(texts, Safe(a.String()))
+		}
+		lines = append(lines, Line(name)+" = "+clipped(texts))
+	}
+	return lines
+}
+
+// cost is what the query took from the disk.
+func cost(s wire.Stats) string {
+	return fmt.Sprintf("%s, %s unpacked; blocks: %s, directories: %s, workloads: %s", inBytes(s.BytesLoaded), inBytes(s.BytesDecompressed),
+		count(s.BlocksProcessed), count(s.DirectoriesProcessed), count(s.Workloads))
+}
+
+// inBytes is a size whose unit is always there.
+func inBytes(n uint64) string {
+	q := size(n)
+	if q.unit == "" {
+		q.unit = "B"
+	}
+	return q.String()
+}
+
+// folded says what has no addresses, empty if nothing.
+func folded(f *wire.Folded) string {
+	if f == nil || f.Packets == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s packets (%s) of %s intervals have no addresses: a flow table was full, so that flows may be missing here",
+		count(f.Packets), inBytes(f.Bytes), count(f.Intervals))
 }
 
 // hosts counts the hosts and names those that are not part of the answer, each on a line of its own.
@@ -72,6 +134,9 @@ func Warnings(r *wire.Result) []string {
 	warnings = append(warnings, damage(r)...)
 	if a := r.Summary.Accounting; a != nil && a.Dropped > 0 {
 		warnings = append(warnings, "capture: "+capture(a))
+	}
+	if text := folded(r.Summary.Folded); text != "" {
+		warnings = append(warnings, text)
 	}
 	return warnings
 }

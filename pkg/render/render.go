@@ -31,28 +31,52 @@ type View struct {
 	// Width is how many characters the lines of a text table should have at most: names that are too long lose their
 	// middle, everything else stays. 0: any number.
 	Width int
+	// Stats shows what the query cost in a footer.
+	Stats bool
 	// Colour tells received from sent by colour in a text table, and shows shares dimly (ECMA-48 sequences).
 	Colour bool
 }
 
-// columns are the fields to show in front of the figures: time, host, host id and interface, then the attributes in
-// the order of the query. Rows of several interfaces stay apart unless merged, so that the interface is shown where
-// there may be several.
-func (v View) columns(severalInterfaces bool) []flow.Field {
-	var fields []flow.Field
+// column is something to show in front of the figures: a field of the rows, or the names of an address.
+type column struct {
+	field flow.Field
+	name  string // of the column for programs; people see title
+	title string
+	names bool // of the field's addresses
+}
+
+// columns are what to show in front of the figures: time, host, host id and interface, then the attributes in the order
+// of the query, addresses with their names beside them if they were asked for. Rows of several interfaces stay apart
+// unless merged, so that the interface is shown where there may be several.
+func (v View) columns(severalInterfaces bool) []column {
+	var columns []column
 	for _, name := range []string{"time", "host", "hostid", "iface"} {
 		automatic := !v.Query.Merge && (name == "host" && v.Hosts || name == "iface" && severalInterfaces)
 		if v.Query.Has(name) || automatic {
 			f, _ := flow.LookupField(name)
-			fields = append(fields, f)
+			columns = append(columns, column{field: f, name: f.Name, title: f.Column})
 		}
 	}
 	for _, c := range v.Query.Columns {
-		if c.Field.Kind == flow.KindAttribute {
-			fields = append(fields, c.Field)
+		if c.Field.Kind != flow.KindAttribute {
+			continue
+		}
+		shown := column{field: c.Field, name: c.Name, title: c.Field.Column}
+		if c.Prefix > 0 {
+			shown.title = c.Name
+		}
+		columns = append(columns, shown)
+		if c.Field.Type == flow.TypeAddress && c.Prefix == 0 && v.named() {
+			columns = append(columns, column{field: c.Field, name: c.Name + " name", title: c.Name + " name", names: true})
 		}
 	}
-	return fields
+	return columns
+}
+
+// named says that names of addresses were asked for.
+func (v View) named() bool {
+	r := v.Query.Request
+	return r != nil && r.DNSResolution != nil && r.DNSResolution.Enabled
 }
 
 // severalAsked says that the query may be about more than one interface.
@@ -65,10 +89,18 @@ func (v View) severalAsked() bool {
 type cells struct {
 	zone   *time.Location
 	people bool
+	names  map[netip.Addr]string
 }
 
-func (c cells) text(f flow.Field, row *wire.Row) string {
-	switch f.Name {
+func (c cells) text(of column, row *wire.Row) string {
+	if of.names {
+		a := row.Attributes.Source
+		if of.field.Name == "dip" {
+			a = row.Attributes.Destination
+		}
+		return c.names[a]
+	}
+	switch of.field.Name {
 	case "time":
 		return c.time(row.Labels.Timestamp)
 	case "host":
@@ -78,9 +110,9 @@ func (c cells) text(f flow.Field, row *wire.Row) string {
 	case "iface":
 		return row.Labels.Iface
 	case "sip":
-		return address(row.Attributes.Source)
+		return row.Attributes.SourceText()
 	case "dip":
-		return address(row.Attributes.Destination)
+		return row.Attributes.DestinationText()
 	case "dport":
 		if c.people {
 			return flow.PortName(row.Attributes.DestinationPort, row.Attributes.Protocol)
@@ -102,14 +134,6 @@ func (c cells) time(t time.Time) string {
 		return moment(t, c.zone)
 	}
 	return strconv.FormatInt(t.Unix(), 10)
-}
-
-// address is empty for rows without addresses (flows folded together because a table was full).
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }
 
 // figure is one of the two counted things of a row, in the direction that the query asks for.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,10 +58,10 @@ func orElse(text, otherwise string) string {
 // table lays out rows, what was cut off, and totals.
 func (v View) table(r *wire.Result) *table {
 	fields := v.columns(len(r.Summary.Interfaces) != 1)
-	c := cells{zone: v.Zone, people: true}
+	c := cells{zone: v.Zone, people: true, names: r.Summary.Names}
 	t := &table{}
 	for _, f := range fields {
-		column := tableColumn{name: f.Column, shortens: f.Type == flow.TypeString}
+		column := tableColumn{name: f.title, shortens: f.names || f.field.Type == flow.TypeString}
 		for i := range r.Rows {
 			column.text(Safe(c.text(f, &r.Rows[i])))
 		}
@@ -68,6 +69,9 @@ func (v View) table(r *wire.Result) *table {
 	}
 	t.columns = append(t.columns, v.figures(r, packets, "packets", count)...)
 	t.columns = append(t.columns, v.figures(r, bytes, "bytes", size)...)
+	if v.Query.Compares() {
+		t.columns = append(t.columns, v.comparison(r)...)
+	}
 	if len(fields) > 0 {
 		v.rowHeads(&t.columns[0], r)
 	}
@@ -125,6 +129,32 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 		columns[1].add(quantity{}, show(f.both(totals)))
 	}
 	return append(columns, shares)
+}
+
+// comparison are the columns of the earlier span: its bytes, and how much more or less it is now.
+func (v View) comparison(r *wire.Result) []tableColumn {
+	of := bytes.of(v.Query.Direction)
+	before, change := tableColumn{unit: "bytes", name: "before"}, tableColumn{name: "change"}
+	for i := range r.Rows {
+		then := uint64(0)
+		if r.Rows[i].Before != nil {
+			then = of(r.Rows[i].Before.Flow())
+		}
+		before.add(size(then))
+		change.text(changed(then, of(r.Rows[i].Counters.Flow())))
+	}
+	return []tableColumn{before, change}
+}
+
+// changed says how a figure became another one, in percent.
+func changed(before, now uint64) string {
+	switch {
+	case before == now:
+		return "0.0"
+	case before == 0:
+		return "new"
+	}
+	return strconv.FormatFloat(100*(float64(now)/float64(before)-1), 'f', 1, 64)
 }
 
 // The looks of columns, as parameters of SGR.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -89,10 +90,15 @@ type Limits struct {
 	Burst int `yaml:"burst"`
 	// Timeout of a query.
 	Timeout time.Duration `yaml:"timeout"`
+	// Memory that the process may hold, in bytes: above it the query that has run longest is ended with 503.
+	Memory int64 `yaml:"memory"`
 	// Rows of an answer; a longer one is cut and says so.
 	Rows int64 `yaml:"rows"`
 	// Body of a request in bytes; 0: 1 MiB.
 	Body int64 `yaml:"body"`
+	// List is the greatest list of addresses that can be uploaded, in bytes; 0: 16 MiB. All lists together may have a
+	// million entries.
+	List int64 `yaml:"list"`
 	// Header is how long a caller may take to send the header, and then the body, and to read each part of the
 	// answer; 0: 10 s.
 	Header time.Duration `yaml:"header"`
@@ -100,11 +106,13 @@ type Limits struct {
 	Shutdown time.Duration `yaml:"shutdown"`
 }
 
+const defaultListLimit = 16 << 20
+
 // DefaultConfig listens nowhere.
 func DefaultConfig() Config {
 	return Config{Limits: Limits{
-		Concurrent: 8, Queue: time.Second, Burst: 20, Timeout: 2 * time.Minute, Rows: 1_000_000,
-		Body: wire.DefaultBodyLimit, Header: 10 * time.Second, Shutdown: 5 * time.Second,
+		Concurrent: 8, Queue: time.Second, Burst: 20, Timeout: 2 * time.Minute, Memory: 1 << 30, Rows: 1_000_000,
+		Body: wire.DefaultBodyLimit, List: defaultListLimit, Header: 10 * time.Second, Shutdown: 5 * time.Second,
 	}}
 }
 
@@ -127,8 +135,8 @@ func (c Config) Validate() error {
 		names[t.Name] = true
 	}
 	l := c.Limits
-	if l.Concurrent < 0 || l.Queue < 0 || l.Rate < 0 || l.Burst < 0 || l.Timeout < 0 || l.Rows < 0 || l.Body < 0 || l.Header < 0 || l.Shutdown < 0 {
-		faults = append(faults, errors.New("limits: a limit must not be negative"))
+	if l.Concurrent < 0 || l.Queue < 0 || l.Rate < 0 || l.Burst < 0 || l.Timeout < 0 || l.Memory < 0 || l.Rows < 0 || l.Body < 0 || l.List < 0 || l.List > actors.MaxBytes || l.Header < 0 || l.Shutdown < 0 {
+		faults = append(faults, fmt.Errorf("limits: a limit must not be negative, and list not above %d", actors.MaxBytes))
 	}
 	if l.Rate > 0 && l.Burst == 0 {
 		faults = append(faults, errors.New("limits: a rate needs a burst of at least 1"))

@@ -22,6 +22,7 @@ const statusClientGone = 499
 // It needs the context of one of the server's listeners; without it every request is refused.
 func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	started := time.Now()
+	served(r.Context())
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 	w := &writer{ResponseWriter: raw, controller: http.NewResponseController(raw), patience: s.cfg.Limits.Header}
@@ -30,7 +31,9 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	if route == "" {
 		route = "none" // unknown paths make no label values
 	}
+	endSpan := func(int) {}
 	defer func() {
+		defer func() { endSpan(w.code(r)) }() // also where recovered panics on
 		s.recovered(recover(), w, r)
 		s.metrics.observe(route, w.code(r), time.Since(started))
 	}()
@@ -41,6 +44,9 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 		writeProblem(w, problem)
 		return
 	}
+	if s.routes[pattern] != RoleNone {
+		r, endSpan = s.traced(w, r, route, who)
+	}
 	if pattern == "" {
 		s.notFound(w, r)
 		return
@@ -48,10 +54,18 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(withCaller(r.Context(), who))
 	if r.Body != nil && r.Body != http.NoBody {
 		// One byte above the limit tells a body that is too long from one that just fits.
-		r.Body = http.MaxBytesReader(w, r.Body, s.cfg.Limits.Body+1)
+		r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit(pattern)+1)
 		r.Body = newBody(r.Body, w.controller, s.cfg.Limits.Header)
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// bodyLimit is the greatest body that the route takes, in bytes.
+func (s *Server) bodyLimit(pattern string) int64 {
+	if pattern == uploadPattern {
+		return s.cfg.Limits.List
+	}
+	return s.cfg.Limits.Body
 }
 
 // check says why a request must not be answered.
@@ -106,6 +120,12 @@ func (s *Server) recovered(panicked any, w *writer, r *http.Request) {
 func internal() *wire.Problem {
 	return wire.NewProblem(http.StatusInternalServerError, "internal error: the server's log says more")
 }
+
+// WriteProblem answers with an error, for routes beyond the contract.
+func WriteProblem(w http.ResponseWriter, p *wire.Problem) { writeProblem(w, p) }
+
+// WriteJSON answers with a value, for routes beyond the contract.
+func WriteJSON(w http.ResponseWriter, value any) { writeJSON(w, value) }
 
 func writeProblem(w http.ResponseWriter, p *wire.Problem) {
 	body, err := json.Marshal(p)

@@ -8,11 +8,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weirflow/weir/pkg/wire"
 )
+
+const metricsPattern = "GET /metrics"
 
 // contract lists the routes every server has.
 func (s *Server) contract() []Route {
@@ -25,21 +26,20 @@ func (s *Server) contract() []Route {
 		{"GET /-/health", RoleNone, status("healthy")},
 		{"GET /-/ready", RoleQuery, status("ready")},
 		{"GET /-/info", RoleQuery, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.deps.Info) })},
-		{"POST /_query", RoleQuery, gzhttp.GzipHandler(http.HandlerFunc(s.query))},
+		{"POST /_query", RoleQuery, http.HandlerFunc(s.query)},
 		{"POST /_query/sse", RoleQuery, http.HandlerFunc(s.stream)},
 		{"POST /_query/validate", RoleQuery, http.HandlerFunc(s.validate)},
 		{"GET /_query/validate", RoleQuery, http.HandlerFunc(s.validateParameters)},
-		{"GET /_catalog", RoleQuery, gzhttp.GzipHandler(http.HandlerFunc(s.catalog))},
+		{"GET /_catalog", RoleQuery, http.HandlerFunc(s.catalog)},
+		{"GET /openapi.json", RoleQuery, http.HandlerFunc(document)},
+		{"GET /_actors", RoleQuery, http.HandlerFunc(s.actorHealths)},
+		{"GET /_actors/{list}", RoleQuery, http.HandlerFunc(s.actorHealth)},
+		{uploadPattern, RoleQuery, http.HandlerFunc(s.uploadActors)},
 	}
 	if s.deps.Gatherer != nil {
-		routes = append(routes, Route{"GET /metrics", RoleQuery, promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{})})
+		routes = append(routes, Route{metricsPattern, RoleQuery, promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{})})
 	}
 	return routes
-}
-
-// query is POST /_query.
-func (s *Server) query(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, func(_ context.Context, _ *wire.Query) sink { return plain{w} })
 }
 
 // sink is how an answer reaches the caller.
@@ -47,16 +47,6 @@ type sink interface {
 	progress() func(*wire.Result) // nil: no partial results
 	finish(*wire.Result) error
 	fail(*wire.Problem)
-}
-
-// plain is one JSON object.
-type plain struct{ w http.ResponseWriter }
-
-func (p plain) progress() func(*wire.Result) { return nil }
-func (p plain) fail(problem *wire.Problem)   { writeProblem(p.w, problem) }
-func (p plain) finish(result *wire.Result) error {
-	p.w.Header().Set("Content-Type", "application/json")
-	return result.WriteJSON(p.w)
 }
 
 // answer decodes, admits, asks and accounts. Faults found before the query runs are plain problems for every sink.
@@ -77,18 +67,20 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(contex
 	defer release()
 	ctx, cancel := s.deadline(r.Context())
 	defer cancel()
+	ctx, done := s.guard.watch(ctx)
+	defer done()
 	out := open(ctx, q)
 	result, err := s.ask(ctx, q, out.progress())
-	if r.Context().Err() != nil && err != nil {
-		err = context.Canceled
-	}
 	if err != nil {
+		if err = overLimit(ctx, err); r.Context().Err() != nil {
+			err = context.Canceled
+		}
 		problem = s.problem(err, r)
 		s.audit(r, q, nil, problem, started)
 		out.fail(problem)
 		return
 	}
-	if err := out.finish(result); err != nil {
+	if err := out.finish(s.named(ctx, q, result)); err != nil {
 		s.deps.Logger.Debug("answer not delivered", "error", err, "remote", r.RemoteAddr)
 	}
 	s.audit(r, q, result, nil, started)
@@ -104,7 +96,7 @@ func (s *Server) decode(r *http.Request) (*wire.Query, *wire.Problem) {
 }
 
 func (s *Server) prepare(ctx context.Context, request *wire.Request) (*wire.Query, *wire.Problem) {
-	q, err := request.PrepareResolving(ctx, s.deps.Now(), s.deps.Lookup)
+	q, err := request.PrepareWith(ctx, s.deps.Now(), wire.Names{Lookup: s.deps.Lookup, List: s.list})
 	if err != nil {
 		return nil, asProblem(err)
 	}
@@ -134,17 +126,26 @@ func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Res
 		limited.Limit = most
 		q = &limited
 	}
+	if inner := progress; inner != nil {
+		progress = func(partial *wire.Result) { inner(identified(ctx, partial)) }
+	}
 	result, err := s.deps.Querier.Query(ctx, q, progress)
 	if err != nil {
 		return nil, err
 	}
+	answer := identified(ctx, result)
 	if most > 0 && asked > most && result.Summary.Hits.Total > result.Summary.Hits.Displayed {
-		cut := *result
-		cut.Status.State = wire.StatePartial
-		cut.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
-		result = &cut
+		answer.Status.State = wire.StatePartial
+		answer.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
 	}
-	return result, nil
+	return answer, nil
+}
+
+// identified is a copy of a result, which may be shared, with the trace of this request.
+func identified(ctx context.Context, result *wire.Result) *wire.Result {
+	answer := *result
+	answer.Summary.TraceID = traceID(ctx)
+	return &answer
 }
 
 // problem is what the caller gets to see of an error.
@@ -169,6 +170,7 @@ func (s *Server) problem(err error, r *http.Request) *wire.Problem {
 func (s *Server) audit(r *http.Request, q *wire.Query, result *wire.Result, p *wire.Problem, started time.Time) {
 	attributes := []slog.Attr{
 		slog.String("caller", callerOf(r.Context()).name), slog.String("remote", r.RemoteAddr), slog.String("path", r.URL.Path),
+		slog.String("trace", traceID(r.Context())),
 	}
 	if q != nil {
 		attributes = append(attributes, slog.String("query", clip(q.Request.Query)), slog.String("ifaces", clip(q.Request.Ifaces)),

@@ -11,15 +11,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
-	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/weirflow/weir/pkg/actors"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -56,11 +61,15 @@ type Deps struct {
 	// Registerer takes the server's own metrics, Gatherer is what GET /metrics shows; either may be nil.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
-	// Lookup resolves host names in conditions; nil: the system's resolver.
+	// Resolver looks up host names in conditions and names of addresses in results; nil: one of the server's own.
+	Resolver *resolve.Resolver
+	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
 	RuntimeID string
+	// Traces makes the spans of requests; nil: none are recorded.
+	Traces trace.TracerProvider
 	// Now is the clock of relative times; nil: time.Now, in the machine's zone.
 	Now func() time.Time
 }
@@ -74,7 +83,11 @@ type Server struct {
 	tokens  []token
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
+	guard   *guard
+	lists   *actors.Store
+	conns   *connections
 	metrics *metrics
+	tracer  trace.Tracer
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -91,16 +104,27 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Resolver == nil {
+		var err error
+		if deps.Resolver, err = resolve.New(resolve.DefaultConfig(), resolve.Deps{}); err != nil {
+			return nil, err
+		}
+	}
 	if deps.Lookup == nil {
-		deps.Lookup = systemLookup
+		deps.Lookup = deps.Resolver.Addresses
 	}
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
 	}
+	if cfg.Limits.List == 0 {
+		cfg.Limits.List = defaultListLimit
+	}
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
-	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role), tokens: decodeTokens(cfg.Tokens)}
+	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
+		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
+		conns: newConnections(deps.Logger), lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -121,15 +145,26 @@ func (s *Server) register() (err error) {
 			err = fmt.Errorf("serve: %v", p)
 		}
 	}()
+	compress, err := compression()
+	if err != nil {
+		return err
+	}
 	for _, r := range append(s.contract(), s.deps.Extra...) {
 		if r.Role.rank() == 0 {
 			return fmt.Errorf("serve: route %s has no role", r.Pattern)
 		}
-		s.mux.Handle(r.Pattern, r.Handler)
+		handler := r.Handler
+		if r.Pattern != metricsPattern { // which compresses by itself
+			handler = compress(handler)
+		}
+		s.mux.Handle(r.Pattern, handler)
 		s.routes[r.Pattern] = r.Role
 	}
 	return nil
 }
+
+// Patterns are the routes of the server, those beyond the contract included, in order.
+func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes)) }
 
 // Listen opens all listeners; on an error none stays open. Run does it too, where it was not done before.
 func (s *Server) Listen(ctx context.Context) error {
@@ -200,9 +235,12 @@ func (s *Server) server(ctx context.Context, l *listener) *http.Server {
 		ReadHeaderTimeout: s.cfg.Limits.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(s.conns, "", 0),
+		ConnState:         s.conns.change,
 		BaseContext:       func(net.Listener) context.Context { return context.WithValue(ctx, listenerKey{}, l) },
-		ConnContext:       peerContext,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.conns.begin(peerContext(ctx, c), c)
+		},
 	}
 }
 
@@ -228,9 +266,4 @@ func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), listenerKey{}, &listener{trusted: true})))
 	})
-}
-
-// systemLookup asks the system's resolver.
-func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 }

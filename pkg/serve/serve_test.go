@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -293,3 +294,6 @@ func lines(r io.Reader) []string {
 	}
 	return list
 }
+
+// pause lets the other end of a connection get on.
+func pause() { <-time.After(5 * time.Millisecond) }

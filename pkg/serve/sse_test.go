@@ -29,8 +29,10 @@ func TestStreamFraming(t *testing.T) {
 		progress(result(1))
 		return result(2), nil
 	}}})
-	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query/sse", question+"\n")
-	want := "event: partialResult\ndata: " + encoded(t, result(1)) + "\n\nevent: finalResult\ndata: " + encoded(t, result(2)) + "\n\n"
+	response, body := send(t, http.DefaultClient, "POST", base(s)+"/_query/sse", question+"\n", "Traceparent", parent)
+	partial, final := result(1), result(2)
+	partial.Summary.TraceID, final.Summary.TraceID = parent[3:35], parent[3:35]
+	want := "event: partialResult\ndata: " + encoded(t, partial) + "\n\nevent: finalResult\ndata: " + encoded(t, final) + "\n\n"
 	if body != want {
 		t.Errorf("got  %q\nwant %q", body, want)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -23,45 +24,88 @@ func parseColumns(text string) ([]Column, []Fault) {
 	offset := 0
 	for part := range strings.SplitSeq(text, ",") {
 		name := withoutSpace(part)
-		fields := expand(name)
-		if fields == nil {
-			faults = append(faults, unknownColumn(name, offset+leadingSpace(part), len(strings.TrimSpace(part))))
-		}
-		for _, f := range fields {
-			if !slices.ContainsFunc(columns, func(c Column) bool { return c.Name == f.Name }) {
-				columns = append(columns, Column{Field: f, Name: f.Name})
+		found, fault := expand(name)
+		for _, c := range found {
+			if fault == nil {
+				columns, fault = addColumn(columns, c)
 			}
+		}
+		if fault != nil {
+			fault.Position.Offset, fault.Position.Length = offset+leadingSpace(part), len(strings.TrimSpace(part))
+			fault.Message = fmt.Sprintf("query, column %d: %s", fault.Position.Offset+1, fault.Message)
+			faults = append(faults, *fault)
 		}
 		offset += len(part) + 1
 	}
 	return columns, faults
 }
 
-// expand finds the fields a name stands for, nil if it is unknown.
-func expand(name string) []flow.Field {
+// addColumn appends a column unless it is there. Grouping by an address and by its network at once is a fault: the
+// row has one place for both.
+func addColumn(columns []Column, c Column) ([]Column, *Fault) {
+	for _, known := range columns {
+		switch {
+		case known.Name == c.Name:
+			return columns, nil
+		case known.Field.Name == c.Field.Name:
+			return columns, &Fault{Position: &Position{},
+				Message: fmt.Sprintf("%s beside %s: a query groups by one of them", c.Name, known.Name)}
+		}
+	}
+	return append(columns, c), nil
+}
+
+// expand finds the columns a name stands for. The fault has no place yet.
+func expand(name string) ([]Column, *Fault) {
+	if base, bits, ok := strings.Cut(name, "/"); ok {
+		return expandPrefix(name, base, bits)
+	}
 	if f, ok := flow.LookupField(name); ok && f.Query {
-		return []flow.Field{f}
+		return []Column{{Field: f, Name: f.Name}}, nil
 	}
 	for _, s := range flow.Shorthands() {
 		if s.Name == name {
-			fields := make([]flow.Field, len(s.Fields))
+			columns := make([]Column, len(s.Fields))
 			for i, n := range s.Fields {
-				fields[i], _ = flow.LookupField(n)
+				f, _ := flow.LookupField(n)
+				columns[i] = Column{Field: f, Name: f.Name}
 			}
-			return fields
+			return columns, nil
 		}
 	}
-	return nil
+	return nil, unknownColumn(name)
 }
 
-func unknownColumn(name string, offset, length int) Fault {
+// expandPrefix finds the column of an address that is grouped by its network, such as sip/24.
+func expandPrefix(name, base, bits string) ([]Column, *Fault) {
+	f, ok := flow.LookupField(base)
+	if !ok {
+		return nil, unknownColumn(base)
+	}
+	fault := &Fault{Position: &Position{Expected: []string{"sip/N", "dip/N"}}}
+	if f.Type != flow.TypeAddress {
+		fault.Message = fmt.Sprintf("%q: only addresses are grouped by network, as in sip/24 or dip/48", clip(name))
+		return nil, fault
+	}
+	n, err := strconv.ParseUint(bits, 10, 8)
+	if err != nil || n < 1 || n > 128 || bits != strconv.FormatUint(n, 10) {
+		fault.Message = fmt.Sprintf("%q: expected a number of bits from 1 to 128, as in %s/24", clip(name), f.Name)
+		return nil, fault
+	}
+	return []Column{{Field: f, Name: f.Name + "/" + bits, Prefix: uint8(n)}}, nil
+}
+
+func unknownColumn(name string) *Fault {
+	position := &Position{}
 	if name == "" {
-		return Fault{Message: fmt.Sprintf("query, column %d: empty name in the list of attributes", offset+1),
-			Position: &Position{Offset: offset}}
+		return &Fault{Message: "empty name in the list of attributes", Position: position}
+	}
+	if strings.HasPrefix(strings.ToLower(name), "label.") {
+		return &Fault{Position: position, Message: fmt.Sprintf(
+			"%q: rows are not grouped by labels of hosts here; a condition can be about them, and rows can be grouped by host", clip(name))}
 	}
 	known := ColumnNames()
-	position := &Position{Offset: offset, Length: length}
-	message := fmt.Sprintf("query, column %d: unknown attribute %q", offset+1, clip(name))
+	message := fmt.Sprintf("unknown attribute %q", clip(name))
 	if lower := strings.ToLower(name); slices.Contains(known, lower) {
 		position.Nearest = lower
 	} else if nearest, ok := flow.Nearest(lower, known); ok {
@@ -73,7 +117,7 @@ func unknownColumn(name string, offset, length int) Fault {
 		position.Expected = known
 		message += "; expected " + strings.Join(known, ", ")
 	}
-	return Fault{Message: message, Position: position}
+	return &Fault{Message: message, Position: position}
 }
 
 // ColumnNames lists the names that can stand in Request.Query, aliases left out: fields, then shorthands.

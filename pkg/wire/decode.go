@@ -21,8 +21,8 @@ const DefaultBodyLimit = 1 << 20
 const maxDepth = 16
 
 // DecodeRequest reads the JSON body of a query of at most limit bytes. The error is a *Problem: 413 for a longer body,
-// 400 for one that is no JSON object, else 422 with every member of a wrong type and every unknown member. null means
-// "not given"; a member "$schema" is ignored; names count by case.
+// 400 for one that is no JSON object, else 422 with every member of a wrong type, every unknown member, and what Prepare
+// would find in the others. null means "not given"; a member "$schema" is ignored; names count by case.
 func DecodeRequest(body io.Reader, limit int64) (*Request, error) {
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
@@ -45,11 +45,14 @@ func DecodeRequest(body io.Reader, limit int64) (*Request, error) {
 			d.fault("body."+name, nil, "missing: the member %q is required", name)
 		}
 	}
-	if len(d.faults) > 0 {
-		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", d.faults...)
-	}
 	if !d.seen["body.dns_resolution"] {
 		request.DNSResolution = nil
+	}
+	if !d.seen["body.actors"] {
+		request.Actors = nil
+	}
+	if len(d.faults) > 0 {
+		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", append(d.faults, alsoWrong(request, d.faults)...)...)
 	}
 	return request, nil
 }
@@ -66,6 +69,9 @@ func requestMembers(r *Request) members {
 	if r.DNSResolution == nil {
 		r.DNSResolution = &DNSResolution{}
 	}
+	if r.Actors == nil {
+		r.Actors = &Actors{}
+	}
 	return members{
 		"query": &r.Query, "ifaces": &r.Ifaces, "query_hosts": &r.QueryHosts,
 		"query_hosts_resolver_type": &r.QueryHostsResolverType, "hostname": &r.Hostname, "host_id": &r.HostID,
@@ -73,10 +79,11 @@ func requestMembers(r *Request) members {
 		"time_resolution": &r.TimeResolution, "format": &r.Format, "sort_by": &r.SortBy,
 		"sort_ascending": &r.SortAscending, "num_results": &r.NumResults, "max_mem_pct": &r.MaxMemPct,
 		"low_mem": &r.LowMem, "caller": &r.Caller, "keepalive": &r.KeepAlive, "live": &r.Live,
-		"merge": &r.Merge, "series": &r.Series, "other": &r.Other,
+		"merge": &r.Merge, "series": &r.Series, "other": &r.Other, "compare": &r.Compare, "explain": &r.Explain,
 		"dns_resolution": members{
 			"enabled": &r.DNSResolution.Enabled, "timeout": &r.DNSResolution.Timeout, "max_rows": &r.DNSResolution.MaxRows,
 		},
+		"actors": members{"list": &r.Actors.List, "set": &r.Actors.Set},
 	}
 }
 
@@ -194,6 +201,8 @@ func expected(target any) string {
 		return "true or false"
 	case *time.Duration:
 		return "an integer, in nanoseconds"
+	case *[]string:
+		return "a list of texts"
 	case *uint:
 		return "an integer of at least 0"
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -120,7 +121,11 @@ func TestDecodeRequestFaults(t *testing.T) {
 		{`{"query":"sip","ifaces":"any","num_results":1.5,"max_mem_pct":1e3,"keepalive":9223372036854775808}`, 422, []string{
 			"body.num_results: an integer", "body.max_mem_pct: an integer", "body.keepalive: an integer"}},
 		{`{"query":"sip","ifaces":"any","conditon":"x","Query":"sip","frist":"-1h","zzzzzzz":1}`, 422, []string{
-			`body.conditon: did you mean "condition"?`, `body.Query: did you mean "query"?`, `body.frist: did you mean "first"?`, "body.zzzzzzz: known are caller, condition"}},
+			`body.conditon: did you mean "condition"?`, `body.Query: did you mean "query"?`, `body.frist: did you mean "first"?`, "body.zzzzzzz: known are actors, caller, compare, condition"}},
+		{`{"query":"sip,dipp","ifaces":"any","num_result":1,"condition":"dport = x","first":7,"last":"-1y","compare":"1h","dns_resolution":{"timeout":-1,"on":1}}`, 422, []string{
+			`body.num_result: did you mean "num_results"?`, "body.first: expected a text", "body.dns_resolution.on: unknown member",
+			`body.query: did you mean "dip"?`, "body.last: no length of time", "body.dns_resolution.timeout: between 0 and", "body.condition: no port"}},
+		{`{"query":"sip","ifaces":"any","last":[],"condition":"sip in @a & dip = www.example.org","compare":"1h"}`, 422, []string{"body.last: expected a text"}},
 		{`{"query":"sip","ifaces":"any","query":"dip"}`, 422, []string{"body.query: given twice"}},
 		{`{"query":"sip","ifaces":"any","dns_resolution":{"enabeld":true,"timeout":"1s"}}`, 422, []string{
 			`body.dns_resolution.enabeld: did you mean "enabled"?`, "body.dns_resolution.timeout: nanoseconds"}},
@@ -254,6 +259,9 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add(string(full))
 	f.Add(`{"query":"sip","ifaces":"any","time_resolution":"auto","first":"-1d"}`)
 	f.Add(`{"query":"time,sip","ifaces":"/eth/","condition":"dir = in","series":true,"other":true,"dns_resolution":{}}`)
+	f.Add(`{"query":"sip/24,dip/48","ifaces":"any","first":"-1h","compare":"1d","explain":true,"actors":{"set":["::1","10.0.0.1-10.0.0.9","10.0.0.0/8"]}}`)
+	f.Add(`{"query":"sip/129","ifaces":"any","compare":"previous","actors":{"list":"a b"},"first":"Wed Oct 21 06:04:38 2026","last":"9223371974719179007"}`)
+	f.Add(`{"query":"sip/1,sip","ifaces":1,"compare":"-1h","frist":0,"actors":{"list":"a","set":["x"]},"condition":"host in @a & bytes > 1MB"}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		r, err := DecodeRequest(strings.NewReader(body), 4096)
 		var p *Problem
@@ -263,7 +271,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			}
 			return
 		}
-		q, err := r.Prepare(now)
+		q, err := r.PrepareWith(context.Background(), now, Names{List: ListElsewhere})
 		if err != nil {
 			if !errors.As(err, &p) || p.Status != 422 || len(p.Errors) == 0 {
 				t.Fatalf("not a user's fault: %v", err)
@@ -273,7 +281,8 @@ func FuzzDecodeRequest(f *testing.F) {
 			}
 			return
 		}
-		if len(q.Columns) == 0 || q.Limit < 1 || q.First < 0 || q.Last > EndOfTime || q.Resolution < 0 || q.SortBy == "" {
+		if len(q.Columns) == 0 || q.Limit < 1 || q.First < 0 || q.Last > EndOfTime || q.Resolution < 0 || q.SortBy == "" ||
+			q.Compares() && (q.CompareFirst < 0 || q.CompareFirst > q.CompareLast || q.CompareShift() < q.CompareLast-q.CompareFirst) {
 			t.Fatalf("an invalid query passed: %+v", q)
 		}
 		sent, err := json.Marshal(q.Request)
@@ -282,6 +291,38 @@ func FuzzDecodeRequest(f *testing.F) {
 		}
 		if _, err := DecodeRequest(strings.NewReader(string(sent)), 1<<20); err != nil {
 			t.Fatalf("what is sent on is refused: %s: %v", sent, err)
+		}
+	})
+}
+
+// FuzzDecodeValues: what is wrong with a query string is the user's fault, at a parameter.
+func FuzzDecodeValues(f *testing.F) {
+	f.Add("query=sip&ifaces=any&actors_set=::1,10.0.0.0/8&dns_timeout=1000&compare=1d&first=-1h")
+	f.Add("query=sip/24&query=dip&iface=any&num_results=x&actors_list=@a&dns_enabled=1&last=-1y")
+	f.Fuzz(func(t *testing.T, text string) {
+		values, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		r, err := DecodeValues(values)
+		if err == nil {
+			if _, err = r.PrepareWith(context.Background(), now, Names{List: ListElsewhere}); err == nil {
+				return
+			}
+			var p *Problem
+			if !errors.As(err, &p) {
+				t.Fatalf("not a user's fault: %v", err)
+			}
+			err = p.AsParameters()
+		}
+		var p *Problem
+		if !errors.As(err, &p) || p.Status != 422 || len(p.Errors) == 0 {
+			t.Fatalf("not a user's fault: %v", err)
+		}
+		for _, fault := range p.Errors {
+			if !strings.HasPrefix(fault.Location, "query.") {
+				t.Fatalf("%q: the fault is at %s", text, fault.Location)
+			}
 		}
 	})
 }

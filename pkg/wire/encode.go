@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -16,22 +15,11 @@ const flushSize = 64 << 10
 // WriteJSON writes the result as JSON on one line, without a line feed at the end, row by row. It is what
 // encoding/json makes of the result, only faster; lists are never null. Times must lie in the years 0 to 9999.
 func (r *Result) WriteJSON(w io.Writer) error {
-	head := *r
-	head.Rows = nil
-	if head.HostsStatuses == nil {
-		head.HostsStatuses = map[string]Status{}
-	}
-	if head.Summary.Interfaces == nil {
-		head.Summary.Interfaces = []string{}
-	}
-	if head.Query.Attributes == nil {
-		head.Query.Attributes = []string{}
-	}
-	b, err := json.Marshal(&head)
+	b, err := r.marshalOpen()
 	if err != nil {
-		return fmt.Errorf("encode result: %w", err)
+		return err
 	}
-	b = append(b[:len(b)-len("null}")], '[') // rows are the last member
+	b = append(b, '[')
 	for i := range r.Rows {
 		if i > 0 {
 			b = append(b, ',')
@@ -66,14 +54,19 @@ func AppendRow(b []byte, row *Row) ([]byte, error) {
 	b = appendText(b, start, `"host_id":`, row.Labels.HostID)
 	b = append(b, `},"attributes":{`...)
 	start = len(b)
-	b = appendAddress(b, start, `"sip":"`, row.Attributes.Source)
-	b = appendAddress(b, start, `"dip":"`, row.Attributes.Destination)
-	b = appendNumber(b, start, `"dport":`, uint64(row.Attributes.DestinationPort))
-	b = appendNumber(b, start, `"proto":`, uint64(row.Attributes.Protocol))
-	b = appendText(b, start, `"verdict":`, row.Attributes.Verdict)
+	b = row.Attributes.appendMembers(b, start)
 	b = append(b, `},"counters":{`...)
-	start = len(b)
-	c := &row.Counters
+	b = appendCounters(b, &row.Counters)
+	if row.Before != nil {
+		b = append(b, `},"before":{`...)
+		b = appendCounters(b, row.Before)
+	}
+	return append(b, "}}"...), nil
+}
+
+// appendCounters appends the members that are not zero.
+func appendCounters(b []byte, c *Counters) []byte {
+	start := len(b)
 	b = appendNumber(b, start, `"br":`, c.BytesReceived)
 	b = appendNumber(b, start, `"bs":`, c.BytesSent)
 	b = appendNumber(b, start, `"pr":`, c.PacketsReceived)
@@ -82,8 +75,7 @@ func AppendRow(b []byte, row *Row) ([]byte, error) {
 	b = appendNumber(b, start, `"cc":`, c.Accepts)
 	b = appendNumber(b, start, `"cr":`, c.Rejects)
 	b = appendNumber(b, start, `"rtt_ns":`, c.RoundTripNanoseconds)
-	b = appendNumber(b, start, `"rtt_n":`, c.RoundTrips)
-	return append(b, "}}"...), nil
+	return appendNumber(b, start, `"rtt_n":`, c.RoundTrips)
 }
 
 // appendName appends the name of a member, after a comma unless the object began at start.
@@ -99,18 +91,6 @@ func appendNumber(b []byte, start int, name string, n uint64) []byte {
 		return b
 	}
 	return strconv.AppendUint(appendName(b, start, name), n, 10)
-}
-
-// appendAddress expects the name with the value's opening quote.
-func appendAddress(b []byte, start int, name string, a netip.Addr) []byte {
-	if !a.IsValid() {
-		return b
-	}
-	b = appendName(b, start, name)
-	if a.Zone() != "" {
-		return appendString(b[:len(b)-1], a.String())
-	}
-	return append(a.AppendTo(b), '"')
 }
 
 func appendText(b []byte, start int, name, text string) []byte {

@@ -39,6 +39,9 @@ func sample() *Result {
 			Accounting:    &Accounting{Received: 40, Metered: 32, Issues: map[string]uint64{"not_ip": 8}},
 			Other:         &Other{Counters: Counters{BytesReceived: 1}, Groups: 1, Bins: []OtherBin{{start, Counters{BytesReceived: 1}}}},
 			Coverage:      []BinCoverage{{start.Add(5 * time.Minute), 300}},
+			Folded:        &Folded{Packets: 3, Bytes: 180, Intervals: 1},
+			Explain: &Explain{Omitted: 1, BytesRead: 4096, Steps: []ExplainStep{{Host: "fra1", Source: "eth0/2026-11-20.wseg", Method: "rows",
+				Reason: "the condition names a port", Chunks: 4, ChunksRead: 1, Rows: 900, BytesRead: 4096, DurationNanos: 1000}}},
 		},
 		Query: Echo{Attributes: []string{"sip", "dip", "dport", "proto", "verdict"}, Condition: "(dport = 443 & proto = tcp)"},
 		Rows: []Row{
@@ -46,6 +49,7 @@ func sample() *Result {
 				Labels:     Labels{Timestamp: start.Add(5 * time.Minute), Iface: "eth0", Host: "fra1", HostID: "9a1f"},
 				Attributes: Attributes{Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("2001:db8::1"), DestinationPort: 443, Protocol: 6, Verdict: "accepted"},
 				Counters:   Counters{math.MaxUint64, 1, 2, 3, 4, 5, 6, 7, 8},
+				Before:     &Counters{BytesReceived: 9},
 			},
 			{Labels: Labels{Iface: `<eth"0">` + "\x1b\n\u2028é\xff"}},
 		},
@@ -72,7 +76,10 @@ func TestWriteJSONIsEncodingJSON(t *testing.T) {
 	}
 	bare := sample()
 	bare.Rows = []Row{}
-	for name, r := range map[string]*Result{"sample": sample(), "zoned": zoned, "many": many, "bare": bare} {
+	networks := sample()
+	networks.Rows[0].Attributes.SourceBits, networks.Rows[0].Attributes.DestinationBits = 40, 48
+	networks.Rows[1].Attributes.SourceBits, networks.Rows[1].Before = 40, &Counters{}
+	for name, r := range map[string]*Result{"sample": sample(), "zoned": zoned, "many": many, "bare": bare, "networks": networks} {
 		want, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)

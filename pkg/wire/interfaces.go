@@ -22,6 +22,10 @@ type InterfaceSelection struct {
 	pattern          *regexp.Regexp
 }
 
+// isInner says that an interface holds what a tunnel on another one carries (eth0~vxlan.42), so that its packets are in
+// that one's, too.
+func isInner(name string) bool { return strings.Contains(name, "~") }
+
 // ParseInterfaces reads "any", a list of names of which those after an exclamation mark are left out
 // ("eth0,eth1", "any,!lo"), or a regular expression between slashes ("/^eth[0-3]$/", RE2, not anchored).
 func ParseInterfaces(text string) (InterfaceSelection, error) {
@@ -93,7 +97,7 @@ func checkInterface(name string) error {
 // normal sorts the lists and drops what has no effect.
 func (s InterfaceSelection) normal() InterfaceSelection {
 	if s.any {
-		s.include = nil
+		s.include = slices.DeleteFunc(s.include, func(name string) bool { return !isInner(name) })
 	}
 	slices.Sort(s.include)
 	slices.Sort(s.exclude)
@@ -101,12 +105,13 @@ func (s InterfaceSelection) normal() InterfaceSelection {
 	return s
 }
 
-// Contains says whether the interface of that name is selected.
+// Contains says whether the interface of that name is selected. What tunnels carry is never part of any, and of a
+// pattern only where that has a tilde: it would count twice.
 func (s InterfaceSelection) Contains(name string) bool {
 	if s.pattern != nil {
-		return s.pattern.MatchString(name)
+		return s.pattern.MatchString(name) && (!isInner(name) || isInner(s.pattern.String()))
 	}
-	return (s.any || slices.Contains(s.include, name)) && !slices.Contains(s.exclude, name)
+	return (s.any && !isInner(name) || slices.Contains(s.include, name)) && !slices.Contains(s.exclude, name)
 }
 
 // Select returns those of the known interfaces that are selected, sorted, without duplicates.
@@ -126,10 +131,11 @@ func (s InterfaceSelection) String() string {
 	if s.pattern != nil {
 		return "/" + s.pattern.String() + "/"
 	}
-	parts := slices.Clone(s.include)
+	var parts []string
 	if s.any {
-		parts = []string{"any"}
+		parts = append(parts, "any")
 	}
+	parts = append(parts, s.include...)
 	for _, name := range s.exclude {
 		parts = append(parts, "!"+name)
 	}

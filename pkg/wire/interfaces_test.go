@@ -8,7 +8,7 @@ import (
 )
 
 func TestInterfaces(t *testing.T) {
-	known := []string{"wg0", "eth1", "eth0", "lo", "eth0.100", "br-1a2b", "eth1"}
+	known := []string{"wg0", "eth1", "eth0", "lo", "eth0.100", "br-1a2b", "eth1", "eth0~gre", "eth0~vxlan.42"}
 	for _, test := range []struct{ text, canonical, selected string }{
 		{"any", "any", "br-1a2b eth0 eth0.100 eth1 lo wg0"},
 		{"ANY", "any", "br-1a2b eth0 eth0.100 eth1 lo wg0"},
@@ -20,7 +20,11 @@ func TestInterfaces(t *testing.T) {
 		{"absent", "absent", ""},
 		{"/eth[0-1]/", "/eth[0-1]/", "eth0 eth0.100 eth1"},
 		{"/^eth.$/", "/^eth.$/", "eth0 eth1"},
-		{"eth0~vxlan.42", "eth0~vxlan.42", ""},
+		{"eth0~vxlan.42", "eth0~vxlan.42", "eth0~vxlan.42"},
+		{"any,eth0~gre,eth0", "any,eth0~gre", "br-1a2b eth0 eth0.100 eth0~gre eth1 lo wg0"},
+		{"any,!eth0~gre", "any,!eth0~gre", "br-1a2b eth0 eth0.100 eth1 lo wg0"},
+		{"/^eth0/", "/^eth0/", "eth0 eth0.100"},
+		{"/^eth0~/", "/^eth0~/", "eth0~gre eth0~vxlan.42"},
 	} {
 		s, err := ParseInterfaces(test.text)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // on the order of Add. It is for one query and not safe for concurrent use.
 type Merger struct {
 	query    *Query
-	groups   map[groupKey]*flow.Counters
+	groups   map[groupKey]*sums
 	other    Other
 	bins     map[int64]*flow.Counters // of other, by Unix seconds
 	coverage map[int64]float64
@@ -22,6 +22,16 @@ type Merger struct {
 	ifaces   map[string]bool
 	totals   flow.Counters
 	filter   bool // see ApplyGroupTerms
+	folded   *Folded
+	explain  *explainMerger
+	// Bits by which addresses are grouped, of answers that could not do so, too; 0: whole addresses.
+	sourceBits, destinationBits uint8
+}
+
+// sums are what was counted for a group, and in the earlier span where the query compares.
+type sums struct {
+	now    flow.Counters
+	before *flow.Counters // nil: nothing so far
 }
 
 // groupKey is what rows have in common that are summed. The time stamp stands in Unix seconds, since equal
@@ -37,10 +47,12 @@ type groupKey struct {
 
 // NewMerger returns an empty merger for the query.
 func NewMerger(q *Query) *Merger {
-	return &Merger{
-		query: q, groups: make(map[groupKey]*flow.Counters), bins: make(map[int64]*flow.Counters),
+	m := &Merger{
+		query: q, groups: make(map[groupKey]*sums), bins: make(map[int64]*flow.Counters),
 		coverage: make(map[int64]float64), ifaces: make(map[string]bool),
 	}
+	m.sourceBits, m.destinationBits = q.prefixes()
+	return m
 }
 
 // ApplyGroupTerms makes the merger evaluate the condition's terms on sums, for results that were asked for without
@@ -70,21 +82,48 @@ func (m *Merger) Add(r *Result) {
 	if s.Other != nil {
 		m.addOther(s.Other)
 	}
+	m.addFolded(s.Folded)
+	m.addExplain(s.Explain, r.Hostname)
+}
+
+func (m *Merger) addFolded(f *Folded) {
+	if f == nil {
+		return
+	}
+	if m.folded == nil {
+		m.folded = &Folded{}
+	}
+	m.folded.Packets += f.Packets
+	m.folded.Bytes += f.Bytes
+	m.folded.Intervals += f.Intervals
 }
 
 func (m *Merger) addRow(row *Row) {
 	key := m.key(row)
-	counters := m.groups[key]
-	if counters == nil {
-		counters = new(flow.Counters)
-		m.groups[key] = counters
+	group := m.groups[key]
+	if group == nil {
+		group = new(sums)
+		m.groups[key] = group
 	}
-	counters.Add(row.Counters.Flow())
+	group.now.Add(row.Counters.Flow())
+	if row.Before == nil {
+		return
+	}
+	if group.before == nil {
+		group.before = new(flow.Counters)
+	}
+	group.before.Add(row.Before.Flow())
 }
 
 // key keeps of a row what the query groups by. Without Merge, rows of different interfaces or hosts stay apart.
 func (m *Merger) key(row *Row) groupKey {
 	key := groupKey{attributes: row.Attributes}
+	if m.sourceBits > 0 {
+		key.attributes.Source, key.attributes.SourceBits = Network(row.Attributes.Source, m.sourceBits), m.sourceBits
+	}
+	if m.destinationBits > 0 {
+		key.attributes.Destination, key.attributes.DestinationBits = Network(row.Attributes.Destination, m.destinationBits), m.destinationBits
+	}
 	for _, c := range m.query.Columns {
 		switch c.Field.Name {
 		case "time":
@@ -182,6 +221,13 @@ func (m *Merger) Result() *Result {
 	result.Rows, s.Hits = m.cut(m.rows())
 	s.Interfaces = slices.Sorted(maps.Keys(m.ifaces))
 	s.Totals = CountersFrom(m.totals)
+	if m.folded != nil {
+		folded := *m.folded
+		s.Folded = &folded
+	}
+	if m.explain != nil {
+		s.Explain = m.explain.result()
+	}
 	if m.query.Series {
 		s.Coverage = m.covered()
 	}
@@ -203,10 +249,16 @@ func cloneBins(bins map[int64]*flow.Counters) map[int64]*flow.Counters {
 // rows are all groups in canonical order.
 func (m *Merger) rows() []Row {
 	rows := make([]Row, 0, len(m.groups))
-	for key, counters := range m.groups {
+	for key, group := range m.groups {
 		row := Row{
 			Labels:     Labels{Iface: key.iface, Host: key.host, HostID: key.hostID},
-			Attributes: key.attributes, Counters: CountersFrom(*counters),
+			Attributes: key.attributes, Counters: CountersFrom(group.now),
+		}
+		if m.query.Compares() {
+			row.Before = &Counters{}
+			if group.before != nil {
+				*row.Before = CountersFrom(*group.before)
+			}
 		}
 		if key.stamped {
 			row.Labels.Timestamp = time.Unix(key.stamp, 0).UTC()

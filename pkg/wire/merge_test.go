@@ -214,6 +214,85 @@ func TestMergerGroupTerms(t *testing.T) {
 	}
 }
 
+// Servers that know no networks give whole addresses; servers that do give networks. Both merge alike.
+func TestMergerNetworks(t *testing.T) {
+	q := prepare(t, Request{Query: "sip/30,dip/40", Ifaces: "any", Merge: true})
+	random := rand.New(rand.NewPCG(3, 4))
+	rows := randomRows(random, 200)
+	for i := range rows {
+		rows[i].Attributes = Attributes{
+			Source:      netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(16))}),
+			Destination: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:1::1", random.IntN(4)<<6)),
+		}
+	}
+	masked := slices.Clone(rows)
+	for i := range masked {
+		a := &masked[i].Attributes
+		a.Source, a.SourceBits = netip.PrefixFrom(a.Source, 30).Masked().Addr(), 30
+		a.Destination, a.DestinationBits = netip.PrefixFrom(a.Destination, 40).Masked().Addr(), 40
+	}
+	want := merged(q, masked)
+	if len(want.Rows) != 4 {
+		t.Fatalf("%d networks, want 4", len(want.Rows))
+	}
+	for _, parts := range [][][]Row{{rows}, {rows[:100], masked[100:]}} {
+		if diff := cmp.Diff(want, merged(q, parts...), compareAddresses); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestMergerCompare(t *testing.T) {
+	q := prepare(t, Request{Query: "sip", Ifaces: "any", First: "-1h", Merge: true, Compare: "1d"})
+	row := func(address string, now uint64, before *Counters) Row {
+		return Row{Attributes: Attributes{Source: netip.MustParseAddr(address)}, Counters: Counters{BytesReceived: now}, Before: before}
+	}
+	got := merged(q, []Row{row("192.0.2.1", 5, &Counters{BytesReceived: 1}), row("192.0.2.2", 3, nil)},
+		[]Row{row("192.0.2.1", 5, &Counters{BytesReceived: 2, BytesSent: 4})})
+	want := []Row{row("192.0.2.1", 10, &Counters{BytesReceived: 3, BytesSent: 4}), row("192.0.2.2", 3, &Counters{})}
+	if diff := cmp.Diff(want, got.Rows, compareAddresses); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMergerFoldedAndExplain(t *testing.T) {
+	q := prepare(t, Request{Query: "sip", Ifaces: "any", Explain: true})
+	parts := make([]*Result, 5)
+	for i := range parts {
+		steps := make([]ExplainStep, 500)
+		for k := range steps {
+			steps[k] = ExplainStep{Source: fmt.Sprintf("eth%d", k), Method: "rows", BytesRead: uint64((k * 7919) % 997)}
+		}
+		parts[i] = &Result{Hostname: fmt.Sprintf("h%d", i), Summary: Summary{
+			Folded: &Folded{Packets: 2, Bytes: 120, Intervals: 1}, Explain: &Explain{Steps: steps, Omitted: 1, BytesRead: 10},
+		}}
+	}
+	add := func(order ...int) *Result {
+		m := NewMerger(q)
+		for _, i := range order {
+			m.Add(parts[i])
+			m.Result() // asking in between changes nothing
+		}
+		return m.Result()
+	}
+	got := add(0, 1, 2, 3, 4)
+	if diff := cmp.Diff(&Folded{Packets: 10, Bytes: 600, Intervals: 5}, got.Summary.Folded); diff != "" {
+		t.Error(diff)
+	}
+	e := got.Summary.Explain
+	if len(e.Steps) != MaxExplainSteps || e.Omitted != 5+1500 || e.BytesRead != 50 {
+		t.Errorf("%d steps, %d omitted, %d bytes", len(e.Steps), e.Omitted, e.BytesRead)
+	}
+	for _, s := range e.Steps {
+		if s.Host == "" || s.BytesRead < 500 {
+			t.Fatalf("step %+v is kept", s)
+		}
+	}
+	if diff := cmp.Diff(got, add(4, 2, 0, 1, 3)); diff != "" {
+		t.Errorf("the outcome depends on the order: %s", diff)
+	}
+}
+
 func TestMergerSummary(t *testing.T) {
 	q := prepare(t, Request{Query: "time,sip", Ifaces: "any", Series: true, TimeResolution: "5m"})
 	at := func(s int64) time.Time { return time.Unix(1790000000+s, 0).UTC() }

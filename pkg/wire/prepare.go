@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -19,7 +18,7 @@ import (
 const (
 	DefaultLimit    = 1000
 	DefaultSpan     = 30 * 24 * time.Hour
-	defaultLookup   = time.Second // forward lookups of names in a condition
+	defaultLookup   = time.Second // of names, before and after a query
 	maxLookup       = 30 * time.Second
 	maxQueryText    = 4 << 10 // bytes of a list of attributes
 	autoBins        = 288     // time_resolution "auto": at most that many bins
@@ -39,10 +38,31 @@ func (r *Request) Prepare(now time.Time) (*Query, error) {
 // PrepareResolving is Prepare for whoever the user talks to: host names in the condition are looked up, all within
 // the request's dns_resolution.timeout (default 1 s), and the Query's Request carries the addresses instead.
 func (r *Request) PrepareResolving(ctx context.Context, now time.Time, lookup Lookup) (*Query, error) {
-	c := checker{request: r, now: now}
+	return r.PrepareWith(ctx, now, Names{Lookup: lookup})
+}
+
+// Names finds what a request refers to by name. Without a function, such a name is a fault.
+type Names struct {
+	Lookup Lookup
+	// List finds a list of addresses, "@NAME" in a condition. It may be called for a name more than once.
+	List func(name string) (filter.Set, error)
+}
+
+// ListElsewhere is a Names.List for a query that somebody else evaluates, who has the lists: every name is known, and
+// no address is in any.
+func ListElsewhere(string) (filter.Set, error) { return nowhere{}, nil }
+
+type nowhere struct{}
+
+func (nowhere) Contains(netip.Addr) bool { return false }
+
+// PrepareWith is Prepare with all that a request can refer to. Host names are looked up as by PrepareResolving; the
+// Query's Request goes on to show lists by name, and its actors as they were given.
+func (r *Request) PrepareWith(ctx context.Context, now time.Time, names Names) (*Query, error) {
+	c := checker{request: r, now: now, names: names}
 	request := *r
 	q := &Query{
-		Live: r.Live, Merge: r.Merge, Series: r.Series, Other: r.Other,
+		Live: r.Live, Merge: r.Merge, Series: r.Series, Other: r.Other, Explain: r.Explain,
 		Direction: direction(r), Ascending: r.SortAscending, Request: &request,
 	}
 	c.columns(q)
@@ -50,9 +70,10 @@ func (r *Request) PrepareResolving(ctx context.Context, now time.Time, lookup Lo
 	c.sorting(q)
 	c.interfaces(q)
 	c.span(q)
+	c.compare(q)
 	c.resolution(q)
 	c.numbers(q)
-	c.condition(ctx, q, lookup)
+	c.condition(ctx, q)
 	if len(c.faults) > 0 {
 		return nil, NewProblem(http.StatusUnprocessableEntity, "the query is not valid", c.faults...)
 	}
@@ -63,7 +84,13 @@ func (r *Request) PrepareResolving(ctx context.Context, now time.Time, lookup Lo
 type checker struct {
 	request *Request
 	now     time.Time
+	names   Names
 	faults  []Fault
+}
+
+// faulty says that something is known to be wrong with a member, so that what follows from it is not worth saying.
+func (c *checker) faulty(location string) bool {
+	return slices.ContainsFunc(c.faults, func(f Fault) bool { return f.Location == "body."+location })
 }
 
 func (c *checker) fault(location string, value any, format string, arguments ...any) {
@@ -218,57 +245,6 @@ func (c *checker) numbers(q *Query) {
 		}
 		if dns.MaxRows < 0 {
 			c.fault("dns_resolution.max_rows", dns.MaxRows, "the number of rows must not be negative")
-		}
-	}
-}
-
-func (c *checker) condition(ctx context.Context, q *Query, lookup Lookup) {
-	condition, err := filter.Parse(c.request.Condition)
-	if err == nil && len(condition.Names()) > 0 {
-		if condition, err = c.resolve(ctx, condition, lookup); err == nil {
-			q.Request.Condition = condition.String()
-		}
-	}
-	var matcher *filter.Matcher
-	if err == nil {
-		matcher, err = condition.Compile()
-	}
-	if err != nil {
-		c.conditionFault(err)
-		return
-	}
-	q.Condition, q.Matcher = condition, matcher
-}
-
-func (c *checker) resolve(ctx context.Context, condition *filter.Condition, lookup Lookup) (*filter.Condition, error) {
-	names := condition.Names()
-	if lookup == nil {
-		return nil, fmt.Errorf("host names have to be replaced by addresses first: %s", strings.Join(names, ", "))
-	}
-	timeout := defaultLookup
-	if dns := c.request.DNSResolution; dns != nil && dns.Timeout > 0 {
-		timeout = min(dns.Timeout, maxLookup)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return condition.Resolve(func(name string) ([]netip.Addr, error) {
-		addresses, err := lookup(ctx, name)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", timeout)
-		}
-		if err == nil && len(addresses) == 0 {
-			err = errors.New("no address")
-		}
-		return slices.Clone(addresses), err // the condition names what was looked up, and where it stands
-	})
-}
-
-func (c *checker) conditionFault(err error) {
-	c.fault("condition", c.request.Condition, "%v", err)
-	var syntax *filter.Error
-	if errors.As(err, &syntax) {
-		c.faults[len(c.faults)-1].Position = &Position{
-			Offset: syntax.Offset, Length: syntax.Length, Expected: syntax.Expected, Nearest: syntax.Nearest,
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -60,12 +61,15 @@ type Query struct {
 	Limit               int64
 	Live, Merge, Series bool
 	Other               bool
-	// CompareFirst and CompareLast bound the earlier span that rows are compared with; both 0: none.
+	// CompareFirst and CompareLast bound the earlier span that rows are compared with; both 0: none. A row with a time
+	// stamp is compared with the one whose stamp is CompareShift earlier.
 	CompareFirst, CompareLast int64
 	// Explain asks for what the engine read and skipped, beside the answer.
 	Explain bool
 	// KeepAlive is the longest silence on a stream; 0: the server's choice.
 	KeepAlive time.Duration
+	// Lookups are the addresses of the host names that the condition was asked with.
+	Lookups map[string][]netip.Addr
 	// Request is what was asked, with names in the condition replaced by addresses; it can be sent on as it is.
 	Request *Request
 }
@@ -85,6 +89,13 @@ func (q *Query) Echo() Echo {
 	}
 	return echo
 }
+
+// Compares says that rows are compared with an earlier span: then each of them has Before, zero where the group was
+// not seen.
+func (q *Query) Compares() bool { return q.CompareLast > 0 }
+
+// CompareShift is by how many seconds the earlier span lies before the query's.
+func (q *Query) CompareShift() int64 { return q.First - q.CompareFirst }
 
 // BinEnd is the end of the time bin that holds an interval end, both in Unix seconds. Bins are aligned to the epoch
 // and closed at their end.

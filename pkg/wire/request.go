@@ -54,6 +54,22 @@ type Request struct {
 	Series bool `json:"series,omitempty"`
 	// Other asks for the sum of what the limit cut off (extension).
 	Other bool `json:"other,omitempty"`
+	// Compare asks for what each row's group counted in the same span so much earlier: a length of time such as "1d"
+	// or "1w", or "previous" for the span that ends where this one starts (extension).
+	Compare string `json:"compare,omitempty"`
+	// Actors keeps the flows of which an address, of either side, is in a set (extension).
+	Actors *Actors `json:"actors,omitempty"`
+	// Explain asks how the answer was found, in Summary.Explain (extension).
+	Explain bool `json:"explain,omitempty"`
+}
+
+// Actors is a set of addresses: one that the server knows by name, or one given with the request. Exactly one member
+// is given.
+type Actors struct {
+	// List is the name of a list that the server knows, as in the condition "host in @NAME".
+	List string `json:"list,omitempty"`
+	// Set are addresses, networks and ranges: "192.0.2.1", "2001:db8::/32", "10.0.0.1-10.0.0.9".
+	Set []string `json:"set,omitempty"`
 }
 
 // DNSResolution asks for names beside addresses.

@@ -78,6 +78,12 @@ type Summary struct {
 	Folded *Folded `json:"folded,omitempty"`
 	// Explain says how the answer was found (extension, with Request.Explain).
 	Explain *Explain `json:"explain,omitempty"`
+	// Names are those of addresses in the rows, as far as they have one and it was found in time. They belong to
+	// whoever owns the address: escape them for where they are shown (extension, with Request.DNSResolution).
+	Names map[netip.Addr]string `json:"names,omitempty"`
+	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
+	// of the asker's traceparent if it sent one (extension).
+	TraceID string `json:"trace_id,omitempty"`
 }
 
 // Folded is the traffic of folded rows, whether or not the condition could match them.
@@ -96,7 +102,8 @@ type Explain struct {
 
 // ExplainStep is what was done with one segment, log or live table.
 type ExplainStep struct {
-	Source string `json:"source"` // "eth0/2026-11-21.wseg", or "eth0 live"
+	Host   string `json:"host,omitempty"` // in an answer of several hosts
+	Source string `json:"source"`         // "eth0/2026-11-21.wseg", or "eth0 live"
 	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sums" (from day sums of
 	// tuples), "rows" (row by row), or "skipped".
 	Method        string `json:"method"`
@@ -164,6 +171,8 @@ type Stats struct {
 type Echo struct {
 	Attributes []string `json:"attributes"`
 	Condition  string   `json:"condition,omitempty"`
+	// Lookups are the addresses that stand in the condition for host names (extension).
+	Lookups map[string][]netip.Addr `json:"lookups,omitempty"`
 }
 
 // Row is one group of flows.
@@ -191,9 +200,9 @@ type Attributes struct {
 	DestinationPort uint16        `json:"dport,omitempty"`
 	Protocol        flow.Protocol `json:"proto,omitempty"`
 	Verdict         string        `json:"verdict,omitempty"` // extension
-	// SourceBits and DestinationBits are above 0 where the query groups by sip/N and dip/N: then Source and
-	// Destination are the first addresses of networks of so many bits (at most all of the family's), and stand under
-	// the names sip/N and dip/N on the wire (extension).
+	// SourceBits and DestinationBits are above 0 where the query groups by sip/N and dip/N: they are the query's N, for
+	// rows of both families. Source and Destination are then the first addresses of networks of so many bits, of 32
+	// at most for IPv4, and stand as "10.1.0.0/16" under the names sip/N and dip/N on the wire (extension).
 	SourceBits      uint8 `json:"-"`
 	DestinationBits uint8 `json:"-"`
 }

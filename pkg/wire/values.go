@@ -16,7 +16,13 @@ var aliases = map[string]string{
 	"dns_enabled":    "dns_resolution.enabled",
 	"dns_timeout":    "dns_resolution.timeout",
 	"dns_max_rows":   "dns_resolution.max_rows",
+	"actors_list":    "actors.list",
+	"actors_set":     "actors.set",
 }
+
+// ParameterNames are those parameters of GET /_query/validate that are named otherwise than the members of a Request
+// they stand for: name → member, within an object after a dot.
+func ParameterNames() map[string]string { return maps.Clone(aliases) }
 
 // DecodeValues reads a request from a query string. The error is a *Problem with locations such as "query.first".
 func DecodeValues(values url.Values) (*Request, error) {
@@ -45,13 +51,31 @@ func DecodeValues(values url.Values) (*Request, error) {
 			faults = append(faults, Fault{Message: "missing: the parameter is required", Location: "query." + name})
 		}
 	}
-	if len(faults) > 0 {
-		return nil, NewProblem(http.StatusUnprocessableEntity, "validation failed", faults...)
-	}
 	if *request.DNSResolution == (DNSResolution{}) {
 		request.DNSResolution = nil
 	}
+	if request.Actors.List == "" && len(request.Actors.Set) == 0 {
+		request.Actors = nil
+	}
+	if len(faults) > 0 {
+		return nil, alsoWrongParameters(request, faults)
+	}
 	return request, nil
+}
+
+// alsoWrongParameters is the problem of faulty parameters, together with what Prepare would find in the others.
+func alsoWrongParameters(request *Request, faults []Fault) *Problem {
+	members := make([]Fault, len(faults))
+	for i, f := range faults {
+		name := strings.TrimPrefix(f.Location, "query.")
+		if path, ok := aliases[name]; ok {
+			name = path
+		}
+		members[i].Location = "body." + name
+	}
+	more := NewProblem(http.StatusUnprocessableEntity, "validation failed", alsoWrong(request, members)...).AsParameters()
+	more.Errors = append(faults, more.Errors...)
+	return more
 }
 
 // flatten gives every member its name in a query string.
@@ -80,6 +104,11 @@ func setText(target any, text string) bool {
 	switch t := target.(type) {
 	case *string:
 		*t = text
+		return true
+	case *[]string:
+		if text != "" {
+			*t = strings.Split(text, ",")
+		}
 		return true
 	case *bool:
 		b, err := strconv.ParseBool(text)

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,8 +54,27 @@ type Capture struct {
 	BlockSize int `yaml:"block_size"`
 	// Blocks of the capture ring; the ring takes block_size × blocks bytes for each interface.
 	Blocks int `yaml:"blocks"`
-	// Rescan is how often interfaces that came or went are looked for.
+	// Rescan is how often interfaces that came or went are looked for, beside the moments when the kernel says so.
 	Rescan time.Duration `yaml:"rescan"`
+	// Fanout is how many rings, with a thread each, share the frames of an interface: more than 1 for one that is too
+	// busy for one core.
+	Fanout int `yaml:"fanout"`
+	// Filter says in tcpdump's language which frames are metered, empty: all (docs/CAPTURE.md). The others are counted
+	// as filtered.
+	Filter string `yaml:"filter"`
+	// VLAN is ignore, split or only. ignore: VLANs make no difference. split: each VLAN is an interface of its own,
+	// eth0.100. only: split, and all frames but those of vlans are filtered.
+	VLAN meter.VLANMode `yaml:"vlan"`
+	// VLANs are the ids for which vlan is only.
+	VLANs []uint16 `yaml:"vlans"`
+	// Tunnels is outer or both. both: what GRE, IP in IP, VXLAN and Geneve carry is metered, too, on interfaces such as
+	// eth0~vxlan.42. They count in no total, and only where they are named.
+	Tunnels meter.Tunnels `yaml:"tunnels"`
+	// Derived bounds the interfaces that are made of one for VLANs and, as many, for tunnels; the rest goes to
+	// eth0.more and eth0~more.
+	Derived int `yaml:"derived"`
+	// Settings of single interfaces, where they differ from those above.
+	Settings []Settings `yaml:"settings"`
 }
 
 // Config of the agent.
@@ -73,6 +93,8 @@ func DefaultConfig() Config {
 		Capture: Capture{
 			Interfaces: []string{}, Exclude: []string{}, Backend: capture.BackendRing,
 			BlockSize: capture.DefaultBlockSize, Blocks: capture.DefaultBlocks, Rescan: 10 * time.Second,
+			Fanout: 1, VLAN: meter.VLANIgnore, VLANs: []uint16{}, Tunnels: meter.TunnelsOuter, Derived: meter.DefaultDerived,
+			Settings: []Settings{},
 		},
 		Meter:  meter.DefaultConfig(),
 		Engine: query.DefaultConfig(),
@@ -88,8 +110,8 @@ func (c Config) Validate() error {
 	if err := c.Capture.Backend.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("capture.backend: %w", err))
 	}
-	if _, _, err := capture.Match(c.Capture.Interfaces, c.Capture.Exclude, nil); err != nil {
-		faults = append(faults, fmt.Errorf("capture.interfaces: %w", err))
+	if err := c.Capture.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	m := c.Meter
 	m.Interface, m.CheckpointDir = "any", "any" // given by the agent later
@@ -104,11 +126,15 @@ type Deps struct {
 	Logger *slog.Logger
 	// Registerer takes the agent's metrics; nil: none.
 	Registerer prometheus.Registerer
-	// Open opens an interface for capture; nil: capture.OpenLive. List lists the machine's interfaces; nil:
-	// capture.Interfaces. Now is the wall clock; nil: time.Now.
-	Open func(capture.LiveConfig) (capture.Source, error)
-	List func() ([]string, error)
-	Now  func() time.Time
+	// Open opens an interface for capture with so many rings; nil: capture.OpenLive and capture.OpenGroup. List lists
+	// the machine's interfaces; nil: capture.Interfaces. Watch sends whenever interfaces may have changed, until its
+	// context ends; nil: the kernel says so. Now is the wall clock; nil: time.Now.
+	Open  func(cfg capture.LiveConfig, rings int) ([]capture.Source, error)
+	List  func() ([]string, error)
+	Watch func(ctx context.Context, changed chan<- struct{})
+	Now   func() time.Time
+	// Reload reads the configuration again; nil: Agent.Reload goes back to the one that New got.
+	Reload func() (Capture, error)
 }
 
 // Agent is a probe. New opens its store; Run captures; Query and Catalog may be called in between by any goroutine.
@@ -122,9 +148,14 @@ type Agent struct {
 	host    string
 	hostID  string
 
+	turn    sync.Mutex // held while captures are started and stopped
+	running *running   // what Run has, nil while it does not
+
 	mutex  sync.RWMutex
-	meters map[string]*metered // by interface: running, stopped, or not to be captured yet
-	runs   uint64              // meters made so far
+	wanted wanted
+	meters map[string]*metered                // by interface: running, stopped, or not to be captured yet
+	left   map[string][]checkpoint.Unfinished // what an earlier run left open, by captured interface
+	runs   uint64                             // meters made so far
 }
 
 // New opens the store for writing and recovers what a killed run left in its checkpoints. Close releases the store.
@@ -133,15 +164,19 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 		return nil, err
 	}
 	if deps.Open == nil {
-		deps.Open = capture.OpenLive
+		deps.Open = open
 	}
 	if deps.List == nil {
 		deps.List = capture.Interfaces
 	}
+	if deps.Watch == nil {
+		deps.Watch = func(ctx context.Context, changed chan<- struct{}) { watch(ctx, changed, deps.Logger) }
+	}
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	a := &Agent{cfg: cfg, deps: deps, host: cfg.Host.Name, meters: map[string]*metered{}, started: deps.Now()}
+	a := &Agent{cfg: cfg, deps: deps, host: cfg.Host.Name, meters: map[string]*metered{}, started: deps.Now(),
+		wanted: wanted{capture: cfg.Capture}, left: map[string][]checkpoint.Unfinished{}}
 	if _, err := rand.Read(a.boot[:]); err != nil {
 		return nil, fmt.Errorf("make a boot id: %w", err)
 	}
@@ -190,14 +225,42 @@ func (a *Agent) checkpointDir() string { return filepath.Join(a.cfg.Store.Path, 
 // recover stores the intervals that a killed run did not finish. What cannot be read stays where it is and is named;
 // it does not keep the probe from starting.
 func (a *Agent) recover() {
-	err := checkpoint.Recover(vfs.OS{}, a.checkpointDir(), func(u checkpoint.Unfinished) error {
-		a.deps.Logger.Info("recovered an unfinished interval", "interface", u.Interface,
-			"end", time.Unix(u.Interval.End, 0).UTC(), "rows", len(u.Records), "torn", u.Torn)
-		return a.store.Append(context.Background(), u.Interface, u.Interval, u.Records)
-	})
-	if err != nil {
+	if err := checkpoint.Recover(vfs.OS{}, a.checkpointDir(), a.recovered); err != nil {
 		a.deps.Logger.Error("recover checkpoints: what is named stays on disk", "error", err)
 	}
+}
+
+// recovered stores an unfinished interval and keeps what it leaves open for the meter to come.
+func (a *Agent) recovered(u checkpoint.Unfinished) error {
+	if !u.IsEmpty() {
+		a.deps.Logger.Info("recovered an unfinished interval", "interface", u.Interface,
+			"end", time.Unix(u.Interval.End, 0).UTC(), "rows", len(u.Records), "torn", u.Torn)
+		if err := a.store.Append(context.Background(), u.Interface, u.Interval, u.Records); err != nil {
+			return err
+		}
+	}
+	if len(u.Open) == 0 {
+		return nil
+	}
+	u.Records = nil
+	parent := meter.Parent(u.Interface)
+	for _, of := range slices.Compact([]string{u.Interface, parent}) { // eth0.100 may be a captured interface itself
+		a.left[of] = replaceRun(a.left[of], u)
+	}
+	return nil
+}
+
+// replaceRun adds what a run has left open: of each run and interface the latest counts.
+func replaceRun(all []checkpoint.Unfinished, u checkpoint.Unfinished) []checkpoint.Unfinished {
+	for i := range all {
+		if all[i].Interface == u.Interface && all[i].Interval.Boot == u.Interval.Boot {
+			if all[i].Interval.Sequence < u.Interval.Sequence {
+				all[i] = u
+			}
+			return all
+		}
+	}
+	return append(all, u)
 }
 
 // Close releases the store; Run must have returned.

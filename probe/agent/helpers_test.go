@@ -73,6 +73,8 @@ func (s *source) Wake() {
 
 func (s *source) Stats() (capture.Stats, error) { return capture.Stats{}, nil }
 
+func (s *source) Fill() float64 { return 0.25 }
+
 func (s *source) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,10 +107,12 @@ type machine struct {
 	refused    map[string]error   // why one cannot be opened
 	sources    map[string]*source // the last one opened
 	opened     int
+	event      chan struct{}
 }
 
 func newMachine(interfaces ...string) *machine {
-	return &machine{interfaces: interfaces, refused: map[string]error{}, sources: map[string]*source{}}
+	return &machine{interfaces: interfaces, refused: map[string]error{}, sources: map[string]*source{},
+		event: make(chan struct{})}
 }
 
 func (m *machine) list() ([]string, error) {
@@ -117,7 +121,7 @@ func (m *machine) list() ([]string, error) {
 	return slices.Clone(m.interfaces), nil
 }
 
-func (m *machine) open(cfg capture.LiveConfig) (capture.Source, error) {
+func (m *machine) open(cfg capture.LiveConfig, rings int) ([]capture.Source, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := m.refused[cfg.Interface]
@@ -127,10 +131,26 @@ func (m *machine) open(cfg capture.LiveConfig) (capture.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture on %s: %w", cfg.Interface, err)
 	}
-	s := &source{wake: make(chan struct{}, 1)}
-	m.sources[cfg.Interface] = s
+	var all []capture.Source
+	for range rings {
+		s := &source{wake: make(chan struct{}, 1)}
+		m.sources[cfg.Interface] = s
+		all = append(all, s)
+	}
 	m.opened++
-	return s, nil
+	return all, nil
+}
+
+// watch says that something has changed when a test says so.
+func (m *machine) watch(ctx context.Context, changed chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.event:
+			changed <- struct{}{}
+		}
+	}
 }
 
 func (m *machine) refuse(name string, err error) {
@@ -202,7 +222,7 @@ func newRig(t *testing.T, m *machine, dir string, change func(*Config)) *rig {
 	}
 	r := &rig{machine: m, t: t, log: &lockedBuffer{}, result: make(chan error, 1)}
 	var err error
-	r.Agent, err = New(cfg, Deps{Logger: slog.New(slog.NewTextHandler(r.log, nil)), Open: m.open, List: m.list})
+	r.Agent, err = New(cfg, Deps{Logger: slog.New(slog.NewTextHandler(r.log, nil)), Open: m.open, List: m.list, Watch: m.watch})
 	if err != nil {
 		t.Fatal(err)
 	}

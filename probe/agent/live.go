@@ -16,39 +16,41 @@ var _ query.Source = live{}
 
 func (l live) Interfaces(context.Context) ([]string, error) { return l.agent.capturing(), nil }
 
-// capturing lists the interfaces that were captured since the start, in order.
+// capturing lists the interfaces that were captured since the start, and those derived from them, in order.
 func (a *Agent) capturing() []string {
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	var names []string
-	for name, m := range a.meters {
-		if m.meter != nil {
-			names = append(names, name)
+	for _, m := range a.meters {
+		for _, one := range m.meters {
+			names = append(names, one.Interfaces()...)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
-func (l live) meter(iface string) *meter.Meter {
+// of are the meters that may know an interface: its own, and those of the one it is derived from.
+func (l live) of(iface string) (meters []*meter.Meter) {
 	l.agent.mutex.RLock()
 	defer l.agent.mutex.RUnlock()
-	if m := l.agent.meters[iface]; m != nil {
-		return m.meter
+	for _, name := range slices.Compact([]string{iface, meter.Parent(iface)}) {
+		if m := l.agent.meters[name]; m != nil {
+			meters = append(meters, m.meters...)
+		}
 	}
-	return nil
+	return meters
 }
 
-func (l live) blocks(ctx context.Context, iface string) ([]meter.Block, error) {
-	m := l.meter(iface)
-	if m == nil {
-		return nil, nil
+func (l live) blocks(ctx context.Context, iface string) (blocks []meter.Block, err error) {
+	for _, m := range l.of(iface) {
+		more, err := m.Unstored(ctx, iface)
+		if err != nil && !errors.Is(err, meter.ErrStopped) {
+			return nil, err
+		}
+		blocks = append(blocks, more...)
 	}
-	blocks, err := m.Unstored(ctx)
-	if errors.Is(err, meter.ErrStopped) {
-		return blocks, nil
-	}
-	return blocks, err
+	return blocks, nil
 }
 
 func (l live) Scan(ctx context.Context, iface string, first, last int64, visit query.Visit) (query.ScanStats, error) {

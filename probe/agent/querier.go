@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/pkg/version"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -16,7 +17,16 @@ var _ serve.Querier = (*Agent)(nil)
 // Query answers from the store and, for live queries, from the current intervals. A single store has no partial
 // results to show.
 func (a *Agent) Query(ctx context.Context, q *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
-	return a.engine.Query(ctx, q)
+	ctx, s := span.Start(ctx, "engine")
+	s.Text("query", q.Request.Query)
+	s.Text("condition", q.Request.Condition)
+	result, err := a.engine.Query(ctx, q)
+	if err == nil {
+		s.Int("rows", int64(len(result.Rows)))
+		s.Int("blocks", int64(result.Summary.Stats.BlocksProcessed))
+	}
+	s.End(err)
+	return result, err
 }
 
 // features of the contract that this server knows beyond goProbe v4.

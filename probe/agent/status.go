@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,10 +38,17 @@ type InterfaceStatus struct {
 	// ParsingErrors are goProbe's three: fragments (always 0 here: they are metered), invalid header, truncated.
 	ParsingErrors [3]uint64 `json:"parsing_errors"`
 
+	Parent           string            `json:"parent,omitempty"` // the interface it is derived from
 	Capturing        bool              `json:"capturing"`
 	Reason           string            `json:"reason,omitempty"` // why it is not captured now
 	Issues           map[string]uint64 `json:"issues,omitempty"` // packets not metered since the start, by reason
 	Flows            int               `json:"flows"`
+	Link             string            `json:"link,omitempty"`             // how frames of the interface start
+	Memory           int               `json:"memory_bytes"`               // of the flow table
+	Frozen           uint64            `json:"ring_frozen_total"`          // times the capture ring was full
+	RingFill         *float64          `json:"ring_fill,omitempty"`        // part of it that waits to be read
+	Workers          int               `json:"workers,omitempty"`          // that share its frames
+	Unassigned       uint64            `json:"unassigned_total,omitempty"` // see meter_unassigned_packets_total
 	FoldedTotal      uint64            `json:"folded_total"`
 	Waiting          int               `json:"waiting_intervals"`
 	Condensed        uint64            `json:"condensed_intervals,omitempty"` // reduced to sums by protocol, see meter
@@ -64,13 +70,18 @@ func (a *Agent) Status(names ...string) Status {
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	for name, m := range a.meters {
-		state := m.state()
-		totals := m.totals(state)
-		if totals.lastWrite.After(s.LastWriteout) {
-			s.LastWriteout = totals.lastWrite.UTC()
-		}
-		if len(names) == 0 || slices.Contains(names, name) {
-			s.Statuses[name] = a.interfaceStatus(name, m.err, state, totals)
+		for of, state := range m.states(name) {
+			totals := m.totals(state)
+			if totals.lastWrite.After(s.LastWriteout) {
+				s.LastWriteout = totals.lastWrite.UTC()
+			}
+			if len(names) == 0 || slices.Contains(names, of) {
+				one := a.interfaceStatus(of, m.err, state, totals)
+				if state.Parent == "" && len(m.meters) > 1 {
+					one.Workers = len(m.meters)
+				}
+				s.Statuses[of] = one
+			}
 		}
 	}
 	return s
@@ -86,9 +97,14 @@ func (a *Agent) interfaceStatus(name string, notRunning error, state meter.Statu
 		ParsingErrors: [3]uint64{0, total.Issues[flow.IssueInvalidHeader], total.Issues[flow.IssueTruncated]},
 		Capturing:     notRunning == nil,
 		Issues:        issues(total),
-		Flows:         state.Flows, FoldedTotal: totals.folded,
+		Parent:        state.Parent, Link: state.Link,
+		Flows: state.Flows, FoldedTotal: totals.folded, Memory: state.Memory,
+		Frozen: totals.frozen, Unassigned: totals.unassigned,
 		Waiting: state.Waiting, Condensed: totals.condensed, SinkError: state.SinkError,
 		CheckpointAt: state.Checkpoint.Last, CheckpointPeriod: state.Checkpoint.Period, CheckpointError: state.Checkpoint.Error,
+	}
+	if state.RingFill >= 0 && state.Parent == "" {
+		i.RingFill = &state.RingFill
 	}
 	if notRunning != nil {
 		i.Reason = notRunning.Error()
@@ -112,16 +128,25 @@ func issues(a flow.Accounting) map[string]uint64 {
 // Routes are what only a probe serves.
 func (a *Agent) Routes() []serve.Route {
 	status := http.HandlerFunc(a.serveStatus)
-	return []serve.Route{
-		{Pattern: "GET /status", Role: serve.RoleQuery, Handler: status},
-		{Pattern: "GET /status/{iface}", Role: serve.RoleQuery, Handler: status},
-	}
+	return append(configRoutes(a),
+		serve.Route{Pattern: "GET /status", Role: serve.RoleQuery, Handler: status},
+		serve.Route{Pattern: "GET /status/{iface}", Role: serve.RoleQuery, Handler: status})
 }
 
 // serveStatus answers like goProbe: interfaces by path or by the parameter ifaces, each a list with commas; 204
 // without a body where none of them is known.
 func (a *Agent) serveStatus(w http.ResponseWriter, r *http.Request) {
-	var names []string
+	names := namedInterfaces(r)
+	status := a.Status(names...)
+	if len(names) > 0 && len(status.Statuses) == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	serve.WriteJSON(w, status)
+}
+
+// namedInterfaces are those of the path and of the parameter ifaces, each a list with commas.
+func namedInterfaces(r *http.Request) (names []string) {
 	for _, list := range append(r.URL.Query()["ifaces"], r.PathValue("iface")) {
 		for name := range strings.SplitSeq(list, ",") {
 			if name != "" {
@@ -129,18 +154,7 @@ func (a *Agent) serveStatus(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	status := a.Status(names...)
-	if len(names) > 0 && len(status.Statuses) == 0 {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	body, err := json.Marshal(status)
-	if err != nil {
-		http.Error(w, "the status cannot be encoded", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // the caller is gone if it fails
+	return names
 }
 
 func union(a, b []string) []string {

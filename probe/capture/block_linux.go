@@ -47,6 +47,7 @@ type ringBlock struct {
 	left     uint32 // frames that are not handed over yet
 	hardware uint16 // device type of the last frame
 	link     packet.Link
+	filtered bool // frames that the filter leaves out are marked
 }
 
 // open starts on a block that is owned by the reader.
@@ -89,6 +90,9 @@ func (b *ringBlock) read(frames []Frame) (int, error) {
 			int64(binary.NativeEndian.Uint32(header[frameNanoseconds:]))
 		f.Sent = header[frameKind] == unix.PACKET_OUTGOING
 		f.Link = b.link
+		if b.filtered && captured == filteredMark && f.Length > filteredMark {
+			f.Link = packet.LinkFiltered
+		}
 		f.VLAN, f.VLANType = 0, 0
 		if status := binary.NativeEndian.Uint32(header[frameStatus:]); status&unix.TP_STATUS_VLAN_VALID != 0 {
 			f.VLAN, f.VLANType = tag(header, status)

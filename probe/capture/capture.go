@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/net/bpf"
+
 	"github.com/weirflow/weir/probe/packet"
 )
 
@@ -51,6 +53,10 @@ type Stats struct {
 	Received uint64 // frames handed over, or waiting in the ring to be; without those dropped
 	Dropped  uint64 // frames the kernel dropped because the ring was full
 	Frozen   uint64 // times the ring became full; 0 from a source that does not count them
+
+	// Link is how the frames of the interface start, LinkUnknown where the source does not say. It can change under a
+	// source of BackendRing, whose frames say it for themselves.
+	Link packet.Link
 }
 
 // What callers may want to branch on.
@@ -59,6 +65,7 @@ var (
 	ErrInterfaceDown   = errors.New("interface is down")
 	ErrNoPermission    = errors.New("no permission to capture")
 	ErrUnsupportedLink = errors.New("link type is not decoded")
+	ErrLinkChanged     = errors.New("link type of the interface has changed")
 	ErrClosed          = errors.New("capture source is closed")
 )
 
@@ -92,7 +99,14 @@ type LiveConfig struct {
 	Blocks      int           // number of blocks, MinBlocks to MaxBlocks; 0: DefaultBlocks
 	SnapLength  int           // bytes of a frame that are captured, MinSnapLength to MaxSnapLength; 0: DefaultSnapLength
 	Latency     time.Duration // a block is handed over so long after its first frame, 1 ms to Latency; 0: Latency; BackendRing only
-	Fanout      uint16        // group of rings that share the interface's frames; 0: none; BackendRing only
+
+	// Filter says in tcpdump's language (docs/CAPTURE.md) which frames are metered, "" all. BPF is a program for the
+	// kernel's packet filter that says it, as goProbe's extra_bpf_filters: a frame whose program returns 0 is left out,
+	// one whose program returns something else or comes to its end is not. With both, a frame has to pass both. A
+	// frame that is left out is handed over all the same, as packet.LinkFiltered and nearly without data, so that it
+	// is counted as such. BackendRing only.
+	Filter string
+	BPF    []bpf.RawInstruction
 }
 
 // The ring's measures. A block is handed over when it is full or Latency after its first frame, so a live source's

@@ -67,10 +67,10 @@ func (cfg LiveConfig) withDefaults() (LiveConfig, error) {
 		return cfg, fmt.Errorf("snap length %d is not from %d to %d", cfg.SnapLength, MinSnapLength, MaxSnapLength)
 	case cfg.Latency < time.Millisecond || cfg.Latency > Latency:
 		return cfg, fmt.Errorf("latency %s is not from 1ms to %s", cfg.Latency, Latency)
-	case cfg.Backend == BackendSlimcap && (cfg.Latency != Latency || cfg.Fanout != 0):
-		return cfg, fmt.Errorf("backend %s has a latency of %s and no fan-out", BackendSlimcap, Latency)
+	case cfg.Backend == BackendSlimcap && (cfg.Latency != Latency || cfg.filters()):
+		return cfg, fmt.Errorf("backend %s has a latency of %s and no filter", BackendSlimcap, Latency)
 	}
-	return cfg, nil
+	return cfg, cfg.ValidateFilter()
 }
 
 func noInterface(name string, existing []string) error {

@@ -154,7 +154,7 @@ func TestRingHidesNothing(t *testing.T) {
 				t.Errorf("frame %d, sent %v: %+v, want %+v", i, f.Sent, got, want(i))
 			}
 		}
-		if stats, err := source.Stats(); err != nil || stats != (Stats{Received: uint64(len(tests))}) {
+		if stats, err := source.Stats(); err != nil || stats != (Stats{Received: uint64(len(tests)), Link: packet.LinkEthernet}) {
 			t.Errorf("%+v, %v", stats, err)
 		}
 	}
@@ -492,7 +492,7 @@ func TestRingHoldsNoForeignFrames(t *testing.T) {
 	}()
 	for range 30 {
 		source := p.open(t, LiveConfig{Interface: "eth0", BlockSize: 1 << 16})
-		if stats, err := source.Stats(); err != nil || stats != (Stats{}) {
+		if stats, err := source.Stats(); err != nil || stats != (Stats{Link: packet.LinkEthernet}) {
 			t.Errorf("%+v, %v", stats, err)
 		}
 		if err := source.Close(); err != nil {
@@ -534,45 +534,4 @@ func TestRingLatency(t *testing.T) {
 		t.Errorf("a frame took %s at best", best)
 	}
 	t.Logf("a frame took %s at best", best)
-}
-
-// TestRingFanout shares an interface between two rings: each frame is in one of them, and both directions of a flow are
-// in the same.
-func TestRingFanout(t *testing.T) {
-	p := newQuietPair(t)
-	const flows, members = 200, 2
-	var sources [members]Source
-	for i := range sources {
-		sources[i] = p.open(t, LiveConfig{Interface: "eth0", Fanout: 7})
-	}
-	var requests, answers [][]byte
-	for i := range flows {
-		request := etherFrame(0x0800, udpFrame(uint16(2000+i))...)
-		answer := append([]byte(nil), request...)
-		copy(answer[26:30], request[30:34])
-		copy(answer[30:34], request[26:30])
-		copy(answer[34:36], request[36:38])
-		copy(answer[36:38], request[34:36])
-		requests, answers = append(requests, request), append(answers, answer)
-	}
-	transmit(t, p.far, "eth1", requests...)
-	transmit(t, p.near, "eth0", answers...)
-	homes, total := map[uint16]int{}, 0
-	for i, source := range sources {
-		stats, err := source.Stats()
-		if err != nil || stats.Received == 0 || stats.Dropped != 0 {
-			t.Fatalf("ring %d: %+v, %v", i, stats, err)
-		}
-		for _, f := range readSome(t, source, int(stats.Received)) {
-			port := max(binary.BigEndian.Uint16(f.Data[34:]), binary.BigEndian.Uint16(f.Data[36:]))
-			if home, known := homes[port]; known && home != i {
-				t.Errorf("flow %d is in two rings", port)
-			}
-			homes[port] = i
-			total++
-		}
-	}
-	if total != 2*flows || len(homes) != flows {
-		t.Errorf("%d frames of %d flows", total, len(homes))
-	}
 }

@@ -88,13 +88,13 @@ func TestOpenLiveMeasures(t *testing.T) {
 
 func TestOpenLiveOptions(t *testing.T) {
 	for want, cfg := range map[string]LiveConfig{
-		`backend "pcap" is neither ring nor slimcap`:         {Backend: "pcap"},
-		"snap length 95 is not from 96 to 65535":             {SnapLength: 95},
-		"snap length 65536 is not from 96 to 65535":          {SnapLength: 65536},
-		"latency 999µs is not from 1ms to 100ms":             {Latency: time.Millisecond - time.Microsecond},
-		"latency 101ms is not from 1ms to 100ms":             {Latency: 101 * time.Millisecond},
-		"backend slimcap has a latency of 100ms and no fan-": {Backend: BackendSlimcap, Latency: 99 * time.Millisecond},
-		"backend slimcap has a latency of 100ms and no fan":  {Backend: BackendSlimcap, Fanout: 1},
+		`backend "pcap" is neither ring nor slimcap`:        {Backend: "pcap"},
+		"snap length 95 is not from 96 to 65535":            {SnapLength: 95},
+		"snap length 65536 is not from 96 to 65535":         {SnapLength: 65536},
+		"latency 999µs is not from 1ms to 100ms":            {Latency: time.Millisecond - time.Microsecond},
+		"latency 101ms is not from 1ms to 100ms":            {Latency: 101 * time.Millisecond},
+		"backend slimcap has a latency of 100ms and no fi":  {Backend: BackendSlimcap, Latency: 99 * time.Millisecond},
+		"backend slimcap has a latency of 100ms and no fil": {Backend: BackendSlimcap, Filter: "tcp"},
 	} {
 		cfg.Interface = "lo"
 		if source, err := OpenLive(cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -159,7 +159,7 @@ func testLiveLeavesNothingOpen(t *testing.T, backend Backend) {
 	}
 	configs := []LiveConfig{{Interface: "eth0"}, {Interface: "eth0", Promiscuous: true}, {Interface: "eth9"}}
 	if backend == BackendRing {
-		configs = append(configs, LiveConfig{Interface: "eth0", Fanout: 9})
+		configs = append(configs, LiveConfig{Interface: "eth0"})
 	}
 	cycle := func() {
 		for _, cfg := range configs {

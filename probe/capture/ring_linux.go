@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/probe/packet"
 )
 
 // ring is a Source over a TPACKET_V3 ring: memory shared with the kernel, cut into blocks of frames
@@ -27,10 +29,11 @@ type ring struct {
 
 	memory    []byte // of all blocks, shared with the kernel
 	blockSize int
-	current   int       // offset of the block that is read, or is to come next
-	held      bool      // it belongs to the reader
-	block     ringBlock // its frames
-	stale     int       // polls in a row that were for nothing
+	current   int         // offset of the block that is read, or is to come next
+	held      bool        // it belongs to the reader
+	block     ringBlock   // its frames
+	link      packet.Link // how its frames start, as far as they have been read
+	stale     int         // polls in a row that were for nothing
 
 	polled  [2]unix.PollFd
 	faultAt time.Time // when to look what has become of the interface; zero: it is well
@@ -53,6 +56,11 @@ func (r *ring) Read(frames []Frame) (int, error) {
 	}
 	for r.block.left == 0 {
 		r.giveBack()
+		if r.block.link != r.link {
+			if err := r.relink(); err != nil {
+				return 0, r.fail(err)
+			}
+		}
 		if !r.take() {
 			if woken, err := r.wait(); woken || err != nil {
 				return 0, r.fail(err)
@@ -98,6 +106,26 @@ func (r *ring) giveBack() {
 	if r.current += r.blockSize; r.current == len(r.memory) {
 		r.current = 0
 	}
+}
+
+// relink takes note that the interface has another link type. The frames say so themselves, so reading goes on, unless
+// they are not decoded any more, or the filter, which was made for the other type, does not fit them.
+func (r *ring) relink() error {
+	if r.block.hardware == 0 { // no frame was read yet
+		return nil
+	}
+	before := r.link
+	r.link = r.block.link
+	r.mu.Lock()
+	r.total.Link = r.link
+	r.mu.Unlock()
+	switch {
+	case r.link == packet.LinkUnknown:
+		return fmt.Errorf("%w from %s: %w: device type %d (linux/if_arp.h)", ErrLinkChanged, before, ErrUnsupportedLink, r.block.hardware)
+	case r.block.filtered:
+		return fmt.Errorf("%w from %s to %s: the filter does not fit any more", ErrLinkChanged, before, r.link)
+	}
+	return nil
 }
 
 // wait blocks until the current block may have been handed over, or Wake was called.

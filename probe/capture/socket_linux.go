@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,15 +15,24 @@ const frameSize = 2048
 // openRing sets a ring up. The socket belongs to no protocol until everything else is set: only then, bound to the
 // one interface, it receives, so that the ring never holds a frame of another interface or one that is not cut.
 func openRing(cfg LiveConfig, on device) (Source, error) {
-	r := &ring{socket: -1, event: -1, index: on.index, name: cfg.Interface, latency: cfg.Latency, blockSize: cfg.BlockSize}
-	if err := r.setUp(cfg); err != nil {
+	program, err := cfg.program(on.link)
+	if err != nil {
+		return nil, err
+	}
+	r := newRing(cfg, on)
+	if err := r.setUp(cfg, program); err != nil {
 		_ = r.release()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *ring) setUp(cfg LiveConfig) (err error) {
+func newRing(cfg LiveConfig, on device) *ring {
+	return &ring{socket: -1, event: -1, index: on.index, name: cfg.Interface, latency: cfg.Latency, blockSize: cfg.BlockSize,
+		block: ringBlock{filtered: cfg.filters()}, link: on.link, total: Stats{Link: on.link}}
+}
+
+func (r *ring) setUp(cfg LiveConfig, program []bpf.RawInstruction) (err error) {
 	if r.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("make an event counter: %w", err)
 	}
@@ -32,11 +42,7 @@ func (r *ring) setUp(cfg LiveConfig) (err error) {
 	if err := r.mapRing(cfg); err != nil {
 		return err
 	}
-	snap := uint32(cfg.SnapLength)
-	if cfg.Fanout != 0 {
-		snap = 0 // nothing, until the ring shares what there is with the others
-	}
-	if err := r.capture(snap); err != nil {
+	if err := r.attach(program); err != nil {
 		return err
 	}
 	if cfg.Promiscuous {
@@ -48,9 +54,6 @@ func (r *ring) setUp(cfg LiveConfig) (err error) {
 	address := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: r.index}
 	if err := unix.Bind(r.socket, &address); err != nil {
 		return fmt.Errorf("bind the packet socket: %w", err)
-	}
-	if cfg.Fanout != 0 {
-		return r.join(cfg)
 	}
 	return nil
 }
@@ -76,24 +79,12 @@ func (r *ring) mapRing(cfg LiveConfig) (err error) {
 	return nil
 }
 
-// capture cuts frames at a length, by the shortest filter there is; 0 lets none through.
-func (r *ring) capture(length uint32) error {
-	instruction := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: length}
-	program := unix.SockFprog{Len: 1, Filter: &instruction}
-	if err := unix.SetsockoptSockFprog(r.socket, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
-		return fmt.Errorf("set the snap length: %w", err)
+// attach sets the program that says which frames are captured, and how much of them.
+func (r *ring) attach(program []bpf.RawInstruction) error {
+	if err := setProgram(r.socket, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
+		return fmt.Errorf("set the capture filter and the snap length: %w", err)
 	}
 	return nil
-}
-
-// join makes the ring one of its fan-out group, and lets frames in. The kernel picks the ring of a frame by a hash
-// that is the same for both directions of a flow. Only a bound socket can join, hence the filter before.
-func (r *ring) join(cfg LiveConfig) error {
-	option := int(cfg.Fanout) | unix.PACKET_FANOUT_HASH<<16
-	if err := unix.SetsockoptInt(r.socket, unix.SOL_PACKET, unix.PACKET_FANOUT, option); err != nil {
-		return fmt.Errorf("join fan-out group %d: %w", cfg.Fanout, err)
-	}
-	return r.capture(uint32(cfg.SnapLength))
 }
 
 // networkOrder is a number whose bytes in memory are v in network byte order.

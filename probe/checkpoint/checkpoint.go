@@ -2,26 +2,28 @@
 // few seconds and not minutes. It is private to the probe: written while an interval is open, removed when the
 // interval is durably in the store, read only at start. It is floor 2, above vfs and flow; the meter feeds it.
 //
-// A Log is one file for one interval of one interface. Each Append adds what changed since the one before, as
-// absolute sums per conversation, and is durable when it returns; the last sums of each conversation are the
-// interval. Recover reads the logs a killed probe left behind and hands over intervals under their own boot id and
-// sequence, so that a store which has them already drops them.
+// A Log is one file for one interval of one interface. A checkpoint is a number of calls of Add and one of Commit. It
+// adds what changed since the one before, as absolute sums per conversation, and is durable when Commit returns; the
+// last sums of each conversation are the interval. So is what each conversation leaves open for the time after it, in
+// bytes that only the flow table understands. Recover reads the logs a killed probe left behind and hands over intervals
+// under their own boot id and sequence, so that a store which has them already drops them.
 //
 // The file is a sequence of bytes as follows; integers are little-endian, uvarint and zigzag varint as in package
 // encoding/binary.
 //
-//	file   = magic "weirckpt" (8), version uint32 = 1, blocks
+//	file   = magic "weirckpt" (8), version uint32 = 2, blocks
 //	block  = length of payload uint32, type uint8, payload, CRC-32C of all that uint32
 //	types:
 //	 1 head   boot (16), sequence uint64, nominal end int64 (Unix s), interface name; the first block, once
 //	 2 part   conversations
-//	 3 commit at int64 (Unix ns), duration int64 (ns), received, dropped, metered, n, n issues (uvarints), then
-//	          conversations; the parts before it count from here on
+//	 3 commit at int64 (Unix ns), clock int64 (ns), duration int64 (ns), received, dropped, metered, n, n issues
+//	          (uvarints), then conversations; the parts before it count from here on
 //	 4 seal   end int64 (Unix s), duration int64 (ns): the interval is over
 //	conversations = length uncompressed uvarint, s2 block of the following
 //	conversation  = id zigzag varint of the difference to the one before, family uint8 (4 or 6), source and
 //	                destination (4 or 16 bytes each), port uint16, protocol uint8, mask uint16, for each set bit
-//	                of mask, from the lowest, a counter uvarint in the order of flow.Counters
+//	                of mask, from the lowest, a counter uvarint in the order of flow.Counters; where bit 15 is set,
+//	                a length uint8 and so many bytes of what it leaves open
 //
 // Everything up to the first block that is cut or damaged counts; what follows is ignored.
 package checkpoint
@@ -29,7 +31,6 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"path/filepath"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ type Head struct {
 // State is how far an interval was when a checkpoint was taken.
 type State struct {
 	At         int64         // Unix nanoseconds
+	Clock      int64         // the flow table's clock, nanoseconds: what Open speaks of
 	Duration   time.Duration // covered so far
 	Accounting flow.Accounting
 }
@@ -58,11 +60,23 @@ type Log struct {
 	files vfs.FS
 	path  string
 	file  vfs.File
-	good  int64 // length up to which the file is known to be whole
-	dirty bool  // there may be more behind good
-	raw   []byte
-	block []byte
+	good  int64 // length up to which the file is known to be whole: behind the last commit
+	dirty bool  // there may be more behind good that must not count
+	size  int   // bytes of the checkpoint that is being added
+
+	raw, block, packed []byte
+	before             uint32 // ID of the last conversation in raw
 }
+
+// Conversation is what a checkpoint says of one.
+type Conversation struct {
+	ID     uint32 // its own within the interval
+	Record flow.Record
+	Open   []byte // what it leaves open, at most MaxOpen bytes
+}
+
+// MaxOpen bounds what a conversation may leave open.
+const MaxOpen = 255
 
 const (
 	suffix    = ".checkpoint"
@@ -107,7 +121,10 @@ func (l *Log) create() (err error) {
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
-	if err := l.write(); err != nil {
+	if err := l.append(); err != nil {
+		return err
+	}
+	if err := l.sync(); err != nil {
 		return err
 	}
 	if err := l.files.Rename(name, l.path); err != nil {
@@ -119,66 +136,93 @@ func (l *Log) create() (err error) {
 // fileName is unique for an interval, sorts by interface, run and sequence, and is safe whatever the interface is
 // called.
 func fileName(head Head) string {
+	return fmt.Sprintf("%s.%x.%016x%s", escape(head.Interface), head.Boot[:8], head.Sequence, suffix)
+}
+
+// escape makes a part of a file name, without dots, of an interface's name.
+func escape(iface string) string {
 	var name strings.Builder
-	for _, c := range []byte(head.Interface) {
+	for _, c := range []byte(iface) {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' {
 			name.WriteByte(c)
 		} else {
 			fmt.Fprintf(&name, "%%%02x", c)
 		}
 	}
-	fmt.Fprintf(&name, ".%x.%016x%s", head.Boot[:8], head.Sequence, suffix)
 	return name.String()
 }
 
-// Append adds a checkpoint: the state, and the sums of all conversations that changed since the checkpoint before,
-// by a number that is the conversation's own within the interval. It says how many bytes it took. After an error
-// the log is as it was, and what was to be added has to come again with the next one.
-func (l *Log) Append(state State, changed iter.Seq2[uint32, flow.Record]) (int, error) {
-	l.block = l.block[:0]
-	l.raw = l.raw[:0]
-	var before uint32
-	for id, record := range changed {
-		l.raw = appendConversation(l.raw, id, before, &record)
-		before = id
-		if len(l.raw) > maxRaw-maxConversation {
-			l.block = appendBlock(l.block, typePart, nil, l.raw)
-			l.raw, before = l.raw[:0], 0
-		}
+// Add adds a conversation to the next checkpoint, with its sums since the interval began. After an error the log is as
+// it was after the last Commit.
+func (l *Log) Add(c *Conversation) error {
+	l.raw = appendConversation(l.raw, l.before, c)
+	l.before = c.ID
+	if len(l.raw) < partSize {
+		return nil
 	}
-	l.block = appendBlock(l.block, typeCommit, stateFields(state), l.raw)
-	if err := l.write(); err != nil {
-		return 0, fmt.Errorf("append to checkpoint %s: %w", l.path, err)
+	l.block = l.appendBlock(l.block[:0], typePart, nil)
+	return l.append()
+}
+
+// Commit completes a checkpoint and says how many bytes it took. After an error the log is as it was after the last
+// Commit, and what was added has to be added again.
+func (l *Log) Commit(state State) (int, error) {
+	l.block = l.appendBlock(l.block[:0], typeCommit, stateFields(state))
+	if err := l.append(); err != nil {
+		return 0, err
 	}
-	return len(l.block), nil
+	size := l.size
+	if err := l.sync(); err != nil {
+		return 0, err
+	}
+	return size, nil
+}
+
+// GiveUp forgets what was added since the last Commit.
+func (l *Log) GiveUp() {
+	l.dirty = l.dirty || l.size > 0
+	l.raw, l.before, l.size = l.raw[:0], 0, 0
 }
 
 // Seal says that the interval is over and what it is stamped with, durably.
 func (l *Log) Seal(end int64, duration time.Duration) error {
-	l.block = appendBlock(l.block[:0], typeSeal, sealFields(end, duration), nil)
-	if err := l.write(); err != nil {
-		return fmt.Errorf("seal checkpoint %s: %w", l.path, err)
+	l.GiveUp()
+	l.block = appendBlock(l.block[:0], typeSeal, sealFields(end, duration))
+	if err := l.append(); err != nil {
+		return err
 	}
+	return l.sync()
+}
+
+// append adds l.block to the file, which it first cuts to what is to count.
+func (l *Log) append() error {
+	if l.dirty {
+		if err := l.file.Truncate(l.good); err != nil {
+			return l.failed(err)
+		}
+		l.dirty = false
+	}
+	if _, err := l.file.Write(l.block); err != nil {
+		return l.failed(err)
+	}
+	l.size += len(l.block)
 	return nil
 }
 
-// write adds l.block to the file, which it first cuts to what is known to be whole, durably.
-func (l *Log) write() error {
-	if l.dirty {
-		if err := l.file.Truncate(l.good); err != nil {
-			return err
-		}
-	}
-	l.dirty = true
-	if _, err := l.file.Write(l.block); err != nil {
-		return err
-	}
+// sync makes what was written durable and lets it count.
+func (l *Log) sync() error {
 	if err := l.file.Sync(); err != nil {
-		return err
+		return l.failed(err)
 	}
-	l.good += int64(len(l.block))
-	l.dirty = false
+	l.good += int64(l.size)
+	l.size = 0
 	return nil
+}
+
+func (l *Log) failed(err error) error {
+	l.GiveUp()
+	l.dirty = true
+	return fmt.Errorf("append to checkpoint %s: %w", l.path, err)
 }
 
 // Remove ends the log and removes its file: the interval is in the store.

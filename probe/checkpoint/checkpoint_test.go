@@ -66,9 +66,19 @@ func must(t testing.TB, err error) {
 
 func add(t testing.TB, l *Log, s State, records map[uint32]flow.Record) int {
 	t.Helper()
-	n, err := l.Append(s, of(records))
+	n, err := appendTo(l, s, records)
 	must(t, err)
 	return n
+}
+
+// appendTo adds a checkpoint.
+func appendTo(l *Log, s State, records map[uint32]flow.Record) (int, error) {
+	for id, record := range of(records) {
+		if err := l.Add(&Conversation{ID: id, Record: record}); err != nil {
+			return 0, err
+		}
+	}
+	return l.Commit(s)
 }
 
 // fill writes three checkpoints: a conversation that grows and turns, one that stays, a folded row, IPv6.
@@ -88,6 +98,7 @@ var filled = Unfinished{
 	Interface: head.Interface,
 	Interval: flow.Interval{End: 1_699_999_831, Duration: 30 * time.Second, Boot: head.Boot, Sequence: 7,
 		Accounting: state(0, 14).Accounting},
+	At: 1_699_999_830e9 + 1,
 	Records: []flow.Record{
 		{Key: flow.Key{Family: flow.IPv4, Protocol: flow.TCP}, Counters: flow.Counters{BytesSent: 60, PacketsSent: 1}},
 		record("192.0.2.2", "192.0.2.1", 50000, 4),
@@ -183,10 +194,10 @@ func TestForeignFiles(t *testing.T) {
 	for name, test := range map[string]struct{ content, want string }{
 		"empty":        {"", "cut within its first bytes"},
 		"foreign":      {"something else entirely", "not a checkpoint"},
-		"future":       {magic + "\x02\x00\x00\x00", "format version 2 is not known"},
-		"no head":      {magic + "\x01\x00\x00\x00", "first block is damaged"},
-		"not the head": {magic + "\x01\x00\x00\x00" + string(appendBlock(nil, typeSeal, sealFields(1, 1), nil)), "first block is damaged"},
-		"short head":   {magic + "\x01\x00\x00\x00" + string(appendBlock(nil, typeHead, make([]byte, 31), nil)), "wrong length"},
+		"future":       {magic + "\x03\x00\x00\x00", "format version 3 is not known"},
+		"no head":      {magic + "\x02\x00\x00\x00", "first block is damaged"},
+		"not the head": {magic + "\x02\x00\x00\x00" + string(appendBlock(nil, typeSeal, sealFields(1, 1))), "first block is damaged"},
+		"short head":   {magic + "\x02\x00\x00\x00" + string(appendBlock(nil, typeHead, make([]byte, 31))), "wrong length"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := vfs.NewMemory()
@@ -224,7 +235,7 @@ func TestFullDisk(t *testing.T) {
 		must(t, err)
 		add(t, l, state(10*time.Second, 1), map[uint32]flow.Record{0: record("192.0.2.1", "192.0.2.2", 443, 1)})
 		files.LimitSpace(space)
-		if _, err := l.Append(state(20*time.Second, 99), of(map[uint32]flow.Record{0: record("192.0.2.1", "192.0.2.2", 443, 99)})); !errors.Is(err, syscall.ENOSPC) {
+		if _, err := appendTo(l, state(20*time.Second, 99), map[uint32]flow.Record{0: record("192.0.2.1", "192.0.2.2", 443, 99)}); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("with room for %d bytes: %v", space, err)
 		}
 		files.UnlimitSpace()
@@ -250,7 +261,7 @@ func TestFailures(t *testing.T) {
 		}
 		acknowledged := uint64(0)
 		for i := uint64(1); i <= 3; i++ {
-			if _, err := l.Append(state(time.Second, i), of(map[uint32]flow.Record{1: record("192.0.2.1", "192.0.2.2", 1, i)})); err == nil {
+			if _, err := appendTo(l, state(time.Second, i), map[uint32]flow.Record{1: record("192.0.2.1", "192.0.2.2", 1, i)}); err == nil {
 				acknowledged = i
 			} else if !errors.Is(err, broken) {
 				t.Fatal(err)
@@ -282,7 +293,7 @@ func TestManyConversations(t *testing.T) {
 		r.Counters.BytesSent, r.Counters.RoundTrips = random.Uint64(), math.MaxUint64
 		want[id] = r
 	}
-	if n*60 < 2*maxRaw {
+	if n*60 < 2*partSize {
 		t.Fatal("too few conversations for several blocks")
 	}
 	size := add(t, l, state(time.Second, n), want)

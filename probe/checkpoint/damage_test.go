@@ -15,7 +15,7 @@ import (
 // FuzzRead: whatever the bytes, reading ends, takes bounded memory, and a prefix never says more than the whole.
 func FuzzRead(f *testing.F) {
 	f.Add(image(f))
-	f.Add([]byte(magic + "\x01\x00\x00\x00"))
+	f.Add([]byte(magic + "\x02\x00\x00\x00"))
 	f.Add(append(appendMagic(nil), headBlock(head)...))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		c, err := read(strings.NewReader(string(file)))
@@ -110,7 +110,7 @@ func TestCrash(t *testing.T) {
 		acknowledged := uint64(0)
 		l, err := Create(files, dir, head)
 		for i := uint64(1); err == nil && i <= 4; i++ {
-			if _, err = l.Append(state(time.Duration(i)*time.Second, i), of(map[uint32]flow.Record{3: record("192.0.2.1", "192.0.2.2", 1, i)})); err == nil {
+			if _, err = appendTo(l, state(time.Duration(i)*time.Second, i), map[uint32]flow.Record{3: record("192.0.2.1", "192.0.2.2", 1, i)}); err == nil {
 				acknowledged = i
 			}
 		}

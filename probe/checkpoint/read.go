@@ -23,17 +23,18 @@ type contents struct {
 	head     Head
 	state    State
 	commits  int
-	sums     map[uint32]flow.Record // by conversation, as of the last commit
-	staged   []numbered             // parts that no commit has confirmed
+	sums     map[uint32]sum // by conversation, as of the last commit
+	staged   []Conversation // parts that no commit has confirmed
 	sealed   bool
 	end      int64
 	duration time.Duration
 	torn     bool // something follows that is cut or damaged
 }
 
-type numbered struct {
-	id     uint32
+// sum is what the last checkpoint says of a conversation.
+type sum struct {
 	record flow.Record
+	open   []byte
 }
 
 // read reads a log as far as it is whole. An error says that this is no log of ours, or that reading failed.
@@ -53,7 +54,7 @@ func read(r io.Reader) (*contents, error) {
 	if err != nil || kind != typeHead {
 		return nil, cut(err, "first block is damaged")
 	}
-	c := &contents{sums: map[uint32]flow.Record{}}
+	c := &contents{sums: map[uint32]sum{}}
 	if err := c.setHead(payload); err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (c *contents) apply(kind byte, payload []byte) error {
 			return err
 		}
 		for _, s := range c.staged {
-			c.sums[s.id] = s.record
+			c.sums[s.ID] = sum{s.Record, s.Open}
 		}
 		c.staged, c.state = c.staged[:0], state
 		c.commits++
@@ -165,11 +166,11 @@ func (c *contents) stage(f *fields) error {
 	var id int64
 	for len(in.rest) > 0 {
 		id += in.varint()
-		record := in.record()
+		record, open := in.conversation()
 		if in.bad || id < 0 || id > math.MaxUint32 {
 			return errDamaged
 		}
-		c.staged = append(c.staged, numbered{uint32(id), record})
+		c.staged = append(c.staged, Conversation{uint32(id), record, open})
 	}
 	return nil
 }
@@ -214,7 +215,7 @@ func (f *fields) skip(n int) uint64 {
 }
 
 func (f *fields) state() (s State) {
-	s.At, s.Duration = int64(f.uint64()), time.Duration(f.uint64())
+	s.At, s.Clock, s.Duration = int64(f.uint64()), int64(f.uint64()), time.Duration(f.uint64())
 	s.Accounting.Received, s.Accounting.Dropped, s.Accounting.Metered = f.uvarint(), f.uvarint(), f.uvarint()
 	n := f.uvarint()
 	if n > uint64(len(s.Accounting.Issues)) || s.Duration < 0 {
@@ -227,11 +228,11 @@ func (f *fields) state() (s State) {
 	return s
 }
 
-func (f *fields) record() (r flow.Record) {
+func (f *fields) conversation() (r flow.Record, open []byte) {
 	r.Key.Family = flow.Family(f.take(1)[0])
 	if r.Key.Family != flow.IPv4 && r.Key.Family != flow.IPv6 {
 		f.bad = true
-		return flow.Record{}
+		return flow.Record{}, nil
 	}
 	n := addressLength(r.Key.Family)
 	copy(r.Key.Source[:], f.take(n))
@@ -239,7 +240,7 @@ func (f *fields) record() (r flow.Record) {
 	r.Key.DestinationPort = f.uint16()
 	r.Key.Protocol = flow.Protocol(f.take(1)[0])
 	mask := f.uint16()
-	if mask>>counterCount != 0 {
+	if mask&^openBit>>counterCount != 0 {
 		f.bad = true
 	}
 	for i, counter := range counters(&r.Counters) {
@@ -247,5 +248,8 @@ func (f *fields) record() (r flow.Record) {
 			*counter = f.uvarint()
 		}
 	}
-	return r
+	if mask&openBit != 0 {
+		open = f.take(int(f.take(1)[0]))
+	}
+	return r, open
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,8 +20,16 @@ type Unfinished struct {
 	// Interval carries the boot id and the sequence of the run that counted. Its End is what an orderly stop at
 	// the last checkpoint would have given, or the nominal one where the interval was over.
 	Interval flow.Interval
-	Records  []flow.Record // ordered by flow.Key.Compare, each key once; the receiver's to keep
+	Records  []flow.Record // ordered by flow.Key.Compare, each key once, none without counters; the receiver's to keep
 	Torn     bool          // the file had bytes behind the last checkpoint, of one that was not completed
+	// Open is what the conversations leave open, one behind the other, At and Clock when that was: State's.
+	Open      []byte
+	At, Clock int64
+}
+
+// IsEmpty says that nothing was counted: the log was made for what it leaves open.
+func (u *Unfinished) IsEmpty() bool {
+	return len(u.Records) == 0 && u.Interval.Accounting == flow.Accounting{}
 }
 
 // Recover hands every interval of which dir holds a checkpoint to take, ordered by interface, run and sequence, and
@@ -28,6 +37,15 @@ type Unfinished struct {
 // makes the same interval come again. A directory that is absent holds nothing. Files that cannot be read stay and
 // are named in the error, after all others were handled; an error of take leaves its file, too.
 func Recover(files vfs.FS, dir string, take func(Unfinished) error) error {
+	return recoverFiles(files, dir, "", take)
+}
+
+// RecoverInterface is Recover for the logs of one interface, of which none may be in use.
+func RecoverInterface(files vfs.FS, dir, iface string, take func(Unfinished) error) error {
+	return recoverFiles(files, dir, escape(iface)+".", take)
+}
+
+func recoverFiles(files vfs.FS, dir, prefix string, take func(Unfinished) error) error {
 	entries, err := files.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -39,6 +57,7 @@ func Recover(files vfs.FS, dir string, take func(Unfinished) error) error {
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		switch {
+		case !strings.HasPrefix(entry.Name(), prefix):
 		case strings.HasSuffix(path, suffix+temporary):
 			failed = append(failed, remove(files, path))
 		case strings.HasSuffix(path, suffix):
@@ -76,17 +95,21 @@ func readFile(files vfs.FS, path string) (*contents, error) {
 
 // unfinished puts the last sums together.
 func (c *contents) unfinished() Unfinished {
-	u := Unfinished{Interface: c.head.Interface, Torn: c.torn}
+	u := Unfinished{Interface: c.head.Interface, Torn: c.torn, At: c.state.At, Clock: c.state.Clock}
 	u.Interval = flow.Interval{End: ceilSeconds(c.state.At), Duration: c.state.Duration,
 		Boot: c.head.Boot, Sequence: c.head.Sequence, Accounting: c.state.Accounting}
 	if c.sealed {
 		u.Interval.End, u.Interval.Duration = c.end, c.duration
 	}
 	byKey := make(map[flow.Key]flow.Counters, len(c.sums))
-	for _, r := range c.sums {
-		sum := byKey[r.Key]
-		sum.Add(r.Counters)
-		byKey[r.Key] = sum
+	for _, id := range slices.Sorted(maps.Keys(c.sums)) {
+		s := c.sums[id]
+		u.Open = append(u.Open, s.open...)
+		if !s.record.Counters.IsZero() {
+			total := byKey[s.record.Key]
+			total.Add(s.record.Counters)
+			byKey[s.record.Key] = total
+		}
 	}
 	u.Records = make([]flow.Record, 0, len(byKey))
 	for key, sum := range byKey {

@@ -13,13 +13,19 @@ func (e *Encoder) AppendGiven(dst []byte, values, context []uint64) []byte {
 	if len(values) != len(context) {
 		panic(fmt.Sprintf("column: %d values, context of %d", len(values), len(context)))
 	}
+	facts := examine(values)
+	split := facts.smallest != facts.largest && e.split.split(values, context)
+	if split && !facts.sorted && e.split.clear() && !worthZstd(values) {
+		e.body = e.appendParts(e.body[:0], values)
+		return appendChunk(dst, Given, len(values), e.body)
+	}
 	var codec Codec
 	e.body, codec = e.appendBody(e.body[:0], values)
-	if codec != Constant {
+	if split {
 		middle := len(e.body)
-		body, ok := e.appendParts(e.body, values, context)
+		body := e.appendParts(e.body, values)
 		// It takes twice the time to decode, so it has to save something.
-		if e.body = body[:middle]; ok && len(body)-middle <= middle-middle/32 {
+		if e.body = body[:middle]; len(body)-middle <= middle-middle/32 {
 			e.body, codec = keepSmaller(body, 0, middle, codec, Given)
 		}
 	}
@@ -51,6 +57,8 @@ type splitter struct {
 	rowOf  [classCount]int // of each class of the context, while counting
 	partOf []byte          // of each value
 	ends   []int
+	whole  int // estimated bits of all values in one part, in 1/256
+	saved  int // what the parts save of it
 }
 
 // row counts the values under a run of classes of the context by their own classes.
@@ -62,8 +70,9 @@ type row struct {
 	saved int // what joining it with the next row saves
 }
 
-// split finds the parts and puts the part of each value in partOf.
-func (s *splitter) split(values, context []uint64) {
+// split finds the parts and puts the part of each value in partOf. It reports false if the context does not tell parts
+// apart.
+func (s *splitter) split(values, context []uint64) bool {
 	s.partOf = grow(s.partOf, len(values))
 	var seen [classCount]bool
 	for i, v := range context {
@@ -78,13 +87,19 @@ func (s *splitter) split(values, context []uint64) {
 			s.rows = append(s.rows, row{last: uint(class)})
 		}
 	}
+	bits := uint(0)
 	for i, v := range values {
 		r := &s.rows[s.rowOf[s.partOf[i]]]
-		class, _ := classOf(v)
+		class, open := classOf(v)
 		r.count[class]++
 		r.total++
+		bits += open
 	}
 	s.merge()
+	if len(s.rows) < 2 {
+		return false
+	}
+	s.estimate(int(bits) << 8)
 	s.rows[len(s.rows)-1].last = classCount - 1
 	part := 0
 	for class := range s.rowOf {
@@ -96,7 +111,27 @@ func (s *splitter) split(values, context []uint64) {
 	for i, class := range s.partOf {
 		s.partOf[i] = byte(s.rowOf[class])
 	}
+	return true
 }
+
+// estimate weighs the parts against all values in one. open is what the classes leave open.
+func (s *splitter) estimate(open int) {
+	var all, none row
+	parts := 0
+	for i := range s.rows {
+		r := &s.rows[i]
+		all.total += r.total
+		for class, n := range r.count {
+			all.count[class] += n
+		}
+		parts += r.alone
+	}
+	whole := cost(&all, &none)
+	s.whole, s.saved = open+whole, whole-parts
+}
+
+// clear says that the parts save so much that it need not be tried what they save.
+func (s *splitter) clear() bool { return s.saved > s.whole/12 }
 
 // merge joins neighbouring rows as long as telling them apart saves less than a table of symbols costs.
 func (s *splitter) merge() {
@@ -153,13 +188,9 @@ func cost(a, b *row) int {
 	return bits
 }
 
-// appendParts appends a body of the codec Given. It reports false if the context does not tell parts apart.
-func (e *Encoder) appendParts(dst []byte, values, context []uint64) ([]byte, bool) {
+// appendParts appends a body of the codec Given, of values that were split.
+func (e *Encoder) appendParts(dst []byte, values []uint64) []byte {
 	s := &e.split
-	s.split(values, context)
-	if len(s.rows) < 2 {
-		return dst, false
-	}
 	s.ends = grow(s.ends, len(s.rows))
 	end := 0
 	for i := range s.rows {
@@ -184,7 +215,7 @@ func (e *Encoder) appendParts(dst []byte, values, context []uint64) ([]byte, boo
 		dst = binary.AppendUvarint(dst, uint64(len(e.partBody)-before))
 		start = s.ends[i]
 	}
-	return append(dst, e.partBody...), true
+	return append(dst, e.partBody...)
 }
 
 // partTable is the head of a body of the codec Given.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -37,6 +38,9 @@ func checkValues(text []byte) error {
 // checkNode checks a node that is going to be read into a t. Keys that are not known and nodes of another shape are
 // left to the library, which names them with their place.
 func checkNode(n ast.Node, t reflect.Type, path string) error {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch v := n.(type) {
 	case *ast.AliasNode, *ast.NullNode, *ast.TagNode:
 		return nil
@@ -66,9 +70,6 @@ func checkNode(n ast.Node, t reflect.Type, path string) error {
 }
 
 func checkMember(m *ast.MappingValueNode, t reflect.Type, path string) error {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
@@ -105,6 +106,9 @@ func suits(n ast.ScalarNode, text string, t reflect.Type) bool {
 		return err == nil
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
 		return integer
+	case t.Kind() == reflect.Uint16:
+		_, err := strconv.ParseUint(text, 10, 16)
+		return integer && err == nil
 	case t.Kind() == reflect.Float64:
 		return integer || float
 	case t.Kind() == reflect.Bool:
@@ -130,6 +134,8 @@ func expected(t reflect.Type) string {
 		return "truth value: expected true or false"
 	case t.Kind() == reflect.Float64:
 		return "number"
+	case t.Kind() == reflect.Uint16:
+		return "whole number from 0 to 65535"
 	}
 	return "whole number"
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
+	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/probe/agent"
 	"github.com/weirflow/weir/probe/meter"
 	"github.com/weirflow/weir/probe/query"
@@ -49,6 +50,8 @@ type Config struct {
 	Query Query `yaml:"query"`
 	// API is where queries are answered, and for whom.
 	API serve.Config `yaml:"api"`
+	// Tracing says where traces of queries go.
+	Tracing telemetry.Config `yaml:"tracing"`
 	// Log goes to standard error.
 	Log Log `yaml:"log"`
 }
@@ -88,6 +91,7 @@ func Default() Config {
 		Meter:   a.Meter,
 		Query:   Query{MaxGroups: a.Engine.MaxGroups},
 		API:     api,
+		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -156,6 +160,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.API.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("api: %w", err))
+	}
+	if err := c.Tracing.Validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if len(faults) == 0 {
 		return nil

@@ -71,9 +71,11 @@ func ReadCSV(ctx context.Context, r io.Reader, cfg CSVConfig, emit func(iface st
 	return c.stats, nil
 }
 
-// Names of the columns that are read, and their numbers.
+// Names of the columns that are read, and their numbers. goProbe does not have those from csvExtensions on; a file
+// without them counts none.
 var csvNames = [...]string{"time", "iface", "sip", "dip", "dport", "proto",
-	"data vol. received", "data vol. sent", "packets received", "packets sent"}
+	"data vol. received", "data vol. sent", "packets received", "packets sent",
+	"attempts", "accepts", "rejects", "rtt sum", "rtt n"}
 
 const (
 	csvTime = iota
@@ -83,7 +85,8 @@ const (
 	csvPort
 	csvProtocol
 	csvCounters
-	csvColumns = len(csvNames)
+	csvExtensions = csvCounters + 4
+	csvColumns    = len(csvNames)
 )
 
 type csvGroup struct {
@@ -104,6 +107,7 @@ type csvReader struct {
 
 	columns []int // of a line's fields: number in csvNames, or -1
 	named   bool  // there is a column iface
+	present [csvColumns]bool
 	fields  [][]byte
 	values  [csvColumns][]byte
 
@@ -164,23 +168,24 @@ func (c *csvReader) heading() error {
 	if err != nil {
 		return fmt.Errorf("line 1: %w", err)
 	}
-	found := map[int]bool{}
 	for _, field := range c.fields {
 		name := strings.ToLower(strings.TrimSpace(string(field)))
 		i := slices.Index(csvNames[:], name)
-		if found[i] && i >= 0 {
+		if i >= 0 && c.present[i] {
 			return fmt.Errorf("line 1: column %q stands there twice", name)
 		}
-		found[i] = true
+		if i >= 0 {
+			c.present[i] = true
+		}
 		c.columns = append(c.columns, i)
 		if i < 0 && name != "%" {
 			c.stats.Ignored = append(c.stats.Ignored, name)
 		}
 	}
-	c.named = found[csvInterface]
+	c.named = c.present[csvInterface]
 	var missing []string
 	for i, name := range csvNames {
-		if !found[i] && (i != csvInterface || c.cfg.Interface == "") {
+		if !c.present[i] && i < csvExtensions && (i != csvInterface || c.cfg.Interface == "") {
 			missing = append(missing, name)
 		}
 	}

@@ -48,11 +48,16 @@ func TestCSVModel(t *testing.T) {
 		for i := range int64(1 + r.IntN(6)) {
 			g := csvGroup{end: testDayStart + i*300, iface: []string{"eth0", "br-1"}[r.IntN(2)]}
 			want[g] = randomRecords(r, 1+r.IntN(40), 10)
+			for j := range want[g] {
+				c := &want[g][j].Counters
+				c.Attempts, c.Accepts, c.Rejects, c.RoundTripNanoseconds, c.RoundTrips = r.Uint64N(3), r.Uint64N(3), r.Uint64N(3), r.Uint64(), r.Uint64N(3)
+			}
 			for _, rec := range want[g] {
 				c := rec.Counters
 				cells := []string{fmt.Sprint(g.end), g.iface, rec.Key.SourceAddr().String(), rec.Key.DestinationAddr().String(),
 					fmt.Sprint(rec.Key.DestinationPort), fmt.Sprint(uint8(rec.Key.Protocol)), fmt.Sprint(c.BytesReceived),
-					fmt.Sprint(c.BytesSent), fmt.Sprint(c.PacketsReceived), fmt.Sprint(c.PacketsSent), "1.5"}
+					fmt.Sprint(c.BytesSent), fmt.Sprint(c.PacketsReceived), fmt.Sprint(c.PacketsSent), fmt.Sprint(c.Attempts), fmt.Sprint(c.Accepts),
+					fmt.Sprint(c.Rejects), fmt.Sprint(c.RoundTripNanoseconds), fmt.Sprint(c.RoundTrips), "1.5"}
 				if r.IntN(2) == 0 {
 					cells[5] = strings.ToUpper(rec.Key.Protocol.String())
 				}

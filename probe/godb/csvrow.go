@@ -75,7 +75,11 @@ func (c *csvReader) record() (r flow.Record, err error) {
 		}
 	}
 	n := &r.Counters
-	for i, v := range [...]*uint64{&n.BytesReceived, &n.BytesSent, &n.PacketsReceived, &n.PacketsSent} {
+	for i, v := range [...]*uint64{&n.BytesReceived, &n.BytesSent, &n.PacketsReceived, &n.PacketsSent,
+		&n.Attempts, &n.Accepts, &n.Rejects, &n.RoundTripNanoseconds, &n.RoundTrips} {
+		if !c.present[csvCounters+i] {
+			continue
+		}
 		if *v, err = number(c.values[csvCounters+i], math.MaxUint64); err != nil {
 			return r, fmt.Errorf("%s %s: expected a number", csvNames[csvCounters+i], shown(c.values[csvCounters+i]))
 		}

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/weirflow/weir/probe/checkpoint"
+	"github.com/weirflow/weir/probe/table"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -22,29 +27,78 @@ const (
 	maxDirections    = 256 << 20 // bytes that are read; a full table has less
 )
 
-func directionsPath(cfg Config) string {
-	return filepath.Join(cfg.CheckpointDir, url.PathEscape(cfg.Interface)+directionsSuffix)
+func directionsPath(cfg Config, lane string) string {
+	return filepath.Join(cfg.CheckpointDir, url.PathEscape(lane)+cfg.part()+directionsSuffix)
 }
 
-// recall takes in the directions that the run before has left. That there are none, or none that can be read, costs
-// no more than their knowledge.
+// recall takes in what the run before has left: directions, and attempts that were open. That there are none, or none
+// that can be read, costs no more than their knowledge.
 func (l *loop) recall(wall int64) {
 	if l.keeper == nil {
 		return
 	}
-	memory, err := readDirections(l.deps.Files, directionsPath(l.cfg))
-	if errors.Is(err, fs.ErrNotExist) {
-		return
+	for _, suffix := range l.derivedBefore() {
+		l.lanes.again(suffix)
 	}
-	n := 0
-	if err == nil {
-		n, err = l.table.Recall(memory, l.wall0, wall)
+	for _, n := range l.lanes.all {
+		log := l.log.With("lane", n.name)
+		memory, err := readDirections(l.deps.Files, directionsPath(l.cfg, n.name))
+		known := 0
+		if err == nil {
+			known, err = n.table.Recall(memory, l.wall0, wall)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			log.Warn("directions of conversations from before the start are not known", "error", err)
+		default:
+			log.Info("directions of conversations from before the start are known", "conversations", known)
+		}
+		l.resume(n, wall)
 	}
-	if err != nil {
-		l.log.Warn("directions of conversations from before the start are not known", "error", err)
-		return
+}
+
+// resume goes on with the attempts that the run before has left open, if that is not long ago, and takes them to the
+// keeper at once.
+func (l *loop) resume(n *lane, wall int64) {
+	for _, left := range l.deps.Left {
+		if left.Interface != n.name || len(left.Open) == 0 || time.Duration(wall-left.At) > l.cfg.Table.IdleLifetime {
+			continue
+		}
+		resumed, err := n.table.Resume(left.Open, left.Clock, l.wall0, l.isMine)
+		if err != nil {
+			l.log.Warn("attempts from before the start are not followed", "lane", n.name, "error", err)
+			continue
+		}
+		l.log.Info("attempts from before the start are followed", "lane", n.name, "attempts", resumed)
 	}
-	l.log.Info("directions of conversations from before the start are known", "conversations", n)
+	pass := n.table.Begin(table.Copy)
+	pass.Step(math.MaxInt)
+	if pass.Picture().Len() > 0 {
+		l.keeper.carry(l.head(n), checkpoint.State{At: wall, Clock: l.wall0}, pass.Picture())
+	}
+}
+
+// derivedBefore is what the names of derived interfaces of the run before had behind the interface's.
+func (l *loop) derivedBefore() (suffixes []string) {
+	names := map[string]bool{}
+	for _, left := range l.deps.Left {
+		names[left.Interface] = true
+	}
+	entries, _ := l.deps.Files.ReadDir(l.cfg.CheckpointDir) // there is none at the first start
+	for _, entry := range entries {
+		if escaped, ok := strings.CutSuffix(entry.Name(), l.cfg.part()+directionsSuffix); ok {
+			if name, err := url.PathUnescape(escaped); err == nil {
+				names[name] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if suffix, ok := strings.CutPrefix(name, l.cfg.Interface); ok && suffix != "" {
+			suffixes = append(suffixes, suffix)
+		}
+	}
+	return suffixes
 }
 
 func readDirections(files vfs.FS, path string) ([]byte, error) {
@@ -65,53 +119,57 @@ func readDirections(files vfs.FS, path string) ([]byte, error) {
 
 // remember goes on writing down directions after a batch of n frames, where that is due and no pass is under way.
 func (l *loop) remember(n int, wall int64, mono time.Duration) {
-	if !l.remembering || l.pass != nil {
+	if len(l.remembering) == 0 || l.round.left > 0 {
 		return
-	}
-	if l.memory == nil {
-		l.memory = l.table.Memory(l.wall0+int64(mono), wall)
 	}
 	limit := stepPerFrame * n
 	if n == 0 {
 		limit = idleStep
 	}
-	if l.memory.Step(limit) {
-		l.remembered(mono)
-	}
+	l.rememberStep(min(limit, idleStep), wall, mono)
 }
 
 // rememberAll writes down directions at once: the meter stops.
 func (l *loop) rememberAll(wall int64, mono time.Duration) {
-	if l.keeper != nil {
-		l.memory = l.table.Memory(l.wall0+int64(mono), wall)
-		l.memory.Step(math.MaxInt)
-		l.remembered(mono)
+	if l.keeper == nil {
+		return
+	}
+	l.memory, l.remembering = nil, slices.Clone(l.lanes.all)
+	for len(l.remembering) > 0 {
+		l.rememberStep(math.MaxInt, wall, mono)
 	}
 }
 
-// remembered brings directions to the keeper.
-func (l *loop) remembered(mono time.Duration) {
+// rememberStep goes on with the first lane, and brings its directions to the keeper when they are complete.
+func (l *loop) rememberStep(limit int, wall int64, mono time.Duration) {
+	n := l.remembering[0]
+	if l.memory == nil {
+		l.memory = n.table.Memory(l.steady(mono), wall)
+	}
+	if !l.memory.Step(limit) {
+		return
+	}
 	memory := l.memory
-	l.memory, l.remembering = nil, false
+	l.memory, l.remembering = nil, l.remembering[1:]
 	bytes := []byte(nil)
 	if memory.Len() > 0 {
 		bytes = memory.Bytes()
 	}
-	l.rememberAt = mono + time.Duration(float64(len(bytes))/float64(l.cfg.CheckpointRate)*float64(time.Second))
-	l.keeper.saveDirections(bytes)
+	l.rememberAt = max(l.rememberAt, mono) + time.Duration(float64(len(bytes))/float64(l.cfg.CheckpointRate)*float64(time.Second))
+	l.keeper.saveDirections(directionsPath(l.cfg, n.name), bytes)
 }
 
 // rememberSoon notes that an interval has ended.
 func (l *loop) rememberSoon(mono time.Duration) {
-	l.remembering = l.remembering || l.keeper != nil && mono >= l.rememberAt
+	if len(l.remembering) == 0 && l.keeper != nil && mono >= l.rememberAt {
+		l.remembering = slices.Clone(l.lanes.all)
+	}
 }
 
 // saveDirections writes directions, or removes the file where there are none.
-func (k *keeper) saveDirections(bytes []byte) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.add(func() {
-		if err := writeDirections(k.meter.deps.Files, directionsPath(k.meter.cfg), bytes); err != nil {
+func (k *keeper) saveDirections(path string, bytes []byte) {
+	k.do(func() {
+		if err := writeDirections(k.meter.deps.Files, path, bytes); err != nil {
 			k.meter.log.Warn("directions of conversations are not kept for the next start", "error", err)
 		}
 	})

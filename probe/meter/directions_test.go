@@ -51,13 +51,7 @@ func TestRestartKeepsDirection(t *testing.T) {
 				first.source.push(keyExchange(false))
 				time.Sleep(test.silence / 2)
 				synctest.Wait()
-				files := first.files.Crash(nil) // as a loss of power leaves them
-				if err := first.stop(); err != nil {
-					t.Fatal(err)
-				}
-				if !test.killed {
-					files = first.files.Crash(nil)
-				}
+				files, _ := end(t, first, test.killed)
 				second := startWith(t, test.silence/2, nil, func(r *rig, d *Deps) { r.files, d.Files = files, files })
 				second.source.push(keyExchange(true))
 				synctest.Wait()
@@ -74,7 +68,7 @@ func TestDirectionsFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Interface, cfg.CheckpointDir = "eth0", "/state"
-		path := directionsPath(cfg)
+		path := directionsPath(cfg, "eth0")
 		r := start(t, 0, nil)
 		r.source.push(keyExchange(false))
 		time.Sleep(5*time.Minute + time.Second)
@@ -115,7 +109,7 @@ func TestDirectionsFail(t *testing.T) {
 		r.source.push(keyExchange(false))
 		time.Sleep(5*time.Minute + time.Second)
 		r.check(1, 0)
-		if _, err := r.files.Stat(directionsPath(r.cfg)); err == nil {
+		if _, err := r.files.Stat(directionsPath(r.cfg, "eth0")); err == nil {
 			t.Error("half a file is there")
 		}
 	})

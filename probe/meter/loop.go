@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/checkpoint"
 	"github.com/weirflow/weir/probe/packet"
 	"github.com/weirflow/weir/probe/table"
 )
@@ -16,7 +17,7 @@ const (
 	// A pass over the table goes on after every batch, stepPerFrame conversations for every frame of it, so that
 	// reading keeps the upper hand; every stepPause where nothing arrives, idleStep at a time (under 1 ms).
 	stepPerFrame = 4
-	idleStep     = 4096
+	idleStep     = 1024
 	stepPause    = time.Millisecond
 
 	expireLate  = drainTime              // attempts expire when what was there to answer them in time has been read
@@ -32,41 +33,42 @@ const (
 	drainTime   = capture.Latency * 3 / 2 // after it the kernel has handed over what arrived before
 )
 
-// loop is the state of the goroutine that owns source and table.
+// loop is the state of the goroutine that owns source and tables.
 type loop struct {
 	*Meter
-	clock    clock
-	table    *table.Table
-	frames   []capture.Frame
-	packet   packet.Packet
-	sequence uint64
+	clock     clock
+	lanes     *lanes
+	frames    []capture.Frame
+	packet    packet.Packet
+	carried   [2]packet.Packet // by tunnels, in turn
+	fragments packet.Fragments
+	// Fragments of what tunnels carry are joined apart: addresses in a tunnel may be those outside of it.
+	innerFragments packet.Fragments
+	sequence       uint64
+	giving         handed   // scratch
+	taken          []handed // scratch
 
-	total    flow.Accounting // since the start
-	begun    flow.Accounting // total when the interval began
-	statsAt  time.Duration   // when the drop counter was read last
+	statsAt  time.Duration // when the kernel's counters were read last
 	statsErr bool
+	ring     capture.Stats
 
-	start    time.Time // of the monotonic clock
-	wall0    int64     // wall clock then: base of a clock that never steps, for the table
-	alarm    *time.Timer
-	alarmAt  time.Duration
-	pass     *table.Pass // under way, or nil
-	passDone func(*table.Picture)
-	expiring bool // attempts wait to expire
+	start   time.Time // of the monotonic clock
+	wall0   int64     // wall clock then: base of a clock that never steps, for the tables
+	alarm   *time.Timer
+	alarmAt time.Duration
 
-	remembering bool          // directions are to be written down
-	memory      *table.Memory // what of them is, nil before it begins
+	round    round // passes under way
+	expiring bool  // attempts wait to expire
+
+	remembering []*lane       // whose directions are to be written down
+	memory      *table.Memory // what of the first's is, nil before it begins
 	rememberAt  time.Duration // not before
 
-	checkpointAt    time.Duration   // last checkpoint, be it needless, or start of the interval
-	savedAt         time.Duration   // last checkpoint that was written
-	checkpointTotal flow.Accounting // total at the last checkpoint
-	checkpointed    uint64          // outcomes of attempts booked by then
-	begunBooked     uint64          // and by the beginning of the interval
+	checkpointAt time.Duration // last checkpoint, be it needless, or start of the interval
 }
 
 func newLoop(m *Meter) *loop {
-	return &loop{Meter: m, clock: clock{interval: m.cfg.Interval}, table: table.New(m.cfg.Table),
+	return &loop{Meter: m, clock: clock{interval: m.cfg.Interval}, lanes: newLanes(&m.cfg),
 		frames: make([]capture.Frame, batch), sequence: 1}
 }
 
@@ -77,9 +79,14 @@ func (l *loop) now() (wall int64, mono time.Duration) {
 
 // run reads until ctx is cancelled or the source ends, and hands the last interval over.
 func (l *loop) run(ctx context.Context) error {
+	defer l.lanes.close()
 	l.start, l.wall0 = time.Now(), l.deps.Now().UnixNano()
-	l.recall(l.wall0)
+	if g := l.deps.Group; g != nil {
+		l.start, l.wall0 = g.start, g.wall
+		g.desks[l.cfg.Worker].open(l.deps.Source.Wake)
+	}
 	l.clock.begin(l.now())
+	l.recall(l.wall0)
 	l.alarm = time.AfterFunc(0, l.deps.Source.Wake)
 	defer l.alarm.Stop()
 	l.publish()
@@ -92,22 +99,29 @@ func (l *loop) run(ctx context.Context) error {
 	}
 	wall, mono := l.now()
 	if l.clock.due(wall, mono) {
+		l.completeRound()
 		l.rotate(wall, mono)
 	}
 	if err == nil {
 		l.drainRing(wall, mono)
+	}
+	if l.deps.Group != nil {
+		l.deps.Group.leave(l.cfg.Worker, 2*drainTime)
+		l.takeHanded()
 	}
 	l.finish(wall, mono)
 	return err
 }
 
 // handle counts the frames of a batch, 0 after a wake-up, and does what is due. An interval that is over ends first:
-// what was read after its border belongs to the next one.
+// what was read after its border belongs to the next one. It ends late where the rows of the one before are not yet
+// collected: an interval of a second, and a million conversations.
 func (l *loop) handle(n int) {
 	wall, mono := l.now()
-	if l.clock.due(wall, mono) {
+	if l.clock.due(wall, mono) && l.round.kind != table.Drain {
 		l.rotate(wall, mono)
 	}
+	l.takeHanded()
 	l.meterAll(l.frames[:n], wall, mono)
 	l.expire(n, mono)
 	l.readStats(mono, statsPause)
@@ -120,17 +134,27 @@ func (l *loop) handle(n int) {
 
 // meterAll counts the frames of a live source, read at the given time.
 func (l *loop) meterAll(frames []capture.Frame, wall int64, mono time.Duration) {
-	steady := l.wall0 + int64(mono)
+	steady := l.steady(mono)
 	for i := range frames {
 		f := &frames[i]
 		age := time.Duration(wall - f.Time)
 		timed := f.Time != 0 && age.Abs() < maxSkew
-		l.table.MeasureRoundTrips(timed)
+		l.timed(timed)
 		if timed {
 			l.meter(f, steady-int64(age)) // on the clock that is not set
 		} else {
 			l.meter(f, steady)
 		}
+	}
+}
+
+// steady is the tables' clock, which is never set.
+func (l *loop) steady(mono time.Duration) int64 { return l.wall0 + int64(mono) }
+
+// timed says whether frames from here on have times of their own.
+func (l *loop) timed(yes bool) {
+	for _, n := range l.lanes.all {
+		n.table.MeasureRoundTrips(yes)
 	}
 }
 
@@ -140,33 +164,32 @@ func (l *loop) expire(n int, mono time.Duration) {
 	if n == 0 {
 		limit = idleStep
 	}
-	l.expiring = l.table.Expire(l.expiryTime(mono), limit)
+	l.expiring = false
+	for _, n := range l.lanes.all {
+		if n.table.Expire(l.expiryTime(mono), limit) {
+			l.expiring = true
+		}
+	}
 }
 
-// expiryTime is the time on the table's clock up to which everything has been read.
-func (l *loop) expiryTime(mono time.Duration) int64 { return l.wall0 + int64(mono-expireLate) }
+// expiryTime is the time on the tables' clock up to which everything has been read.
+func (l *loop) expiryTime(mono time.Duration) int64 { return l.steady(mono - expireLate) }
 
 // untilExpiry is how long it is until the next attempt expires, false if none is open.
-func (l *loop) untilExpiry(mono time.Duration) (time.Duration, bool) {
+func (l *loop) untilExpiry(mono time.Duration) (wait time.Duration, open bool) {
 	if l.expiring {
 		return stepPause, true
 	}
-	at, open := l.table.NextExpiry()
-	return max(time.Duration(at-l.expiryTime(mono)), expirePause), open
-}
-
-// meter counts one frame.
-func (l *loop) meter(f *capture.Frame, now int64) {
-	l.total.Received++
-	if issue := packet.Decode(f.Link, f.Data, f.Length, &l.packet); issue != flow.IssueNone {
-		l.total.Issues[issue]++
-		return
+	wait = lookAround
+	for _, n := range l.lanes.all {
+		if at, ok := n.table.NextExpiry(); ok {
+			wait, open = min(wait, max(time.Duration(at-l.expiryTime(mono)), expirePause)), true
+		}
 	}
-	l.total.Metered++
-	l.table.Add(&l.packet, f.Length, f.Sent, now)
+	return wait, open
 }
 
-// readStats reads the drop counter unless that was done not long ago.
+// readStats reads the kernel's counters unless that was done not long ago.
 func (l *loop) readStats(mono, pause time.Duration) {
 	if mono-l.statsAt < pause {
 		return
@@ -174,48 +197,70 @@ func (l *loop) readStats(mono, pause time.Duration) {
 	l.statsAt = mono
 	stats, err := l.deps.Source.Stats()
 	if err == nil {
-		l.total.Dropped = max(l.total.Dropped, stats.Dropped)
+		total := &l.lanes.main.total
+		total.Dropped = max(total.Dropped, stats.Dropped)
+		l.ring = stats
 	} else if !l.statsErr {
 		l.log.Warn("cannot read the drop counter", "error", err)
 	}
 	l.statsErr = err != nil
 }
 
-// current describes the interval so far.
-func (l *loop) current(mono time.Duration) flow.Interval {
+// current describes the interval of a lane so far.
+func (l *loop) current(n *lane, mono time.Duration) flow.Interval {
 	return flow.Interval{End: l.clock.stamp, Duration: l.clock.elapsed(mono), Boot: l.deps.Boot,
-		Sequence: l.sequence, Accounting: l.total.Since(l.begun)}
+		Sequence: l.sequence, Accounting: n.total.Since(n.begun)}
 }
 
-// rotate ends the interval: from here on packets count for the next one, while a pass collects the rows.
+// rotate ends the interval: from here on packets count for the next one, while passes collect the rows.
 func (l *loop) rotate(wall int64, mono time.Duration) {
 	l.readStats(mono, 0)
-	interval := l.current(mono)
-	interval.End, interval.Duration = l.clock.close(wall, mono)
-	l.handOver(interval)
-	l.rememberSoon(mono)
-	l.checkpointAt, l.checkpointTotal, l.checkpointed = mono, l.total, l.table.Booked()
+	elapsed := l.clock.elapsed(mono)
+	end, covered := l.clock.close(wall, mono)
+	l.handOver(wall, mono, end, covered)
+	l.checkpointAt = mono
+	if elapsed > 0 {
+		l.rememberSoon(mono)
+	}
 }
 
-// handOver starts the pass that brings an interval to the writer.
-func (l *loop) handOver(interval flow.Interval) {
+// handOver starts the passes that bring an interval to the writer.
+func (l *loop) handOver(wall int64, mono time.Duration, end int64, covered time.Duration) {
+	l.giveUpRound()
+	ended := l.sequence
 	l.sequence++
-	l.begun, l.begunBooked = l.total, l.table.Booked()
-	l.startPass(table.Drain, func(picture *table.Picture) {
-		if l.keeper != nil {
-			l.keeper.seal(interval)
+	next := checkpoint.State{At: wall, Clock: l.steady(mono)}
+	for _, n := range l.lanes.all {
+		interval := flow.Interval{End: end, Duration: covered, Boot: l.deps.Boot, Sequence: ended, Accounting: n.total.Since(n.begun)}
+		if n.rested++; interval.Accounting != (flow.Accounting{}) || n.table.Booked() != n.begunBooked {
+			n.rested = 0
 		}
-		l.writer.push(interval, picture)
-	})
+		n.begun, n.begunBooked = n.total, n.table.Booked()
+		n.checkpointTotal, n.checkpointed = n.total, n.begunBooked
+		head := l.head(n)
+		l.startPass(n, table.Drain, nil, func(picture *table.Picture) {
+			if l.keeper != nil {
+				l.keeper.seal(n.name, interval)
+				l.keeper.carry(head, next, picture)
+			}
+			l.writer.push(n.name, interval, picture)
+		})
+	}
+	l.endRound(nil)
+}
+
+// head is that of the checkpoints of a lane's current interval.
+func (l *loop) head(n *lane) checkpoint.Head {
+	return checkpoint.Head{Interface: n.name, Boot: l.deps.Boot, Sequence: l.sequence, End: l.clock.stamp}
 }
 
 // finish hands over the last interval, cut short.
 func (l *loop) finish(wall int64, mono time.Duration) {
+	l.completeRound()
 	l.readStats(mono, 0)
-	interval := l.current(mono)
-	interval.End, interval.Duration = l.clock.cut(wall, mono)
-	l.handOver(interval)
-	l.completePass()
+	end, covered := l.clock.cut(wall, mono)
+	l.handOver(wall, mono, end, covered)
+	l.completeRound()
 	l.rememberAll(wall, mono)
 	l.publish()
 }
@@ -245,6 +290,15 @@ func (l *loop) publish() {
 	if l.shown.started.IsZero() {
 		l.shown.started = l.deps.Now()
 	}
-	l.shown.total, l.shown.current = l.total, l.total.Since(l.begun)
-	l.shown.flows, l.shown.folded = l.table.Flows(), l.table.Folded()
+	l.shown.ring = l.ring
+	if l.deps.Group != nil {
+		l.shown.stayed = l.deps.Group.desks[l.cfg.Worker].lost()
+	}
+	if len(l.shown.lanes) != len(l.lanes.all) {
+		l.shown.lanes = make([]shownLane, len(l.lanes.all))
+	}
+	for i, n := range l.lanes.all {
+		l.shown.lanes[i] = shownLane{name: n.name, total: n.total, current: n.total.Since(n.begun),
+			flows: n.table.Flows(), bytes: n.table.Bytes(), folded: n.table.Folded()}
+	}
 }

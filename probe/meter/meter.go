@@ -29,6 +29,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/capture"
+	"github.com/weirflow/weir/probe/checkpoint"
 	"github.com/weirflow/weir/probe/table"
 	"github.com/weirflow/weir/probe/vfs"
 )
@@ -45,6 +46,10 @@ type Deps struct {
 	Sink   Sink
 	// Files holds the checkpoints; nil: the operating system's.
 	Files vfs.FS
+	// Left is what the run before has left in its checkpoints: attempts to connect that were open go on.
+	Left []checkpoint.Unfinished
+	// Group is that of the interface's workers; nil: this is the only one.
+	Group *Group
 	// Boot identifies this run of the probe.
 	Boot [16]byte
 	// Now is the wall clock; nil: time.Now. Lengths of time are always measured by the monotonic clock.
@@ -66,17 +71,26 @@ type Meter struct {
 
 	mu       sync.Mutex
 	shown    shown
-	requests []chan Block
+	requests []chan view
 	ran      bool
 }
 
 // Block is an interval that is not in the store yet. Its records are ordered by flow.Key.Compare, each key once;
 // they may be shared and must not be changed.
 type Block struct {
-	Interval flow.Interval
-	Records  []flow.Record
-	rows     func() []flow.Record // makes Records, in the goroutine that needs them
+	Interface string
+	Interval  flow.Interval
+	Records   []flow.Record
+	rows      func() []flow.Record // makes Records, in the goroutine that needs them
 }
+
+// blockOf makes a block whose rows are made once, by whoever asks first.
+func blockOf(iface string, interval flow.Interval, picture *table.Picture) Block {
+	return Block{Interface: iface, Interval: interval, rows: sync.OnceValue(func() []flow.Record { return picture.Rows(nil) })}
+}
+
+// view is the current interval of all lanes, by name.
+type view map[string]Block
 
 // New makes a meter; it does nothing before Run.
 func New(cfg Config, deps Deps) (*Meter, error) {
@@ -85,6 +99,9 @@ func New(cfg Config, deps Deps) (*Meter, error) {
 	}
 	if cfg.Interface == "" || deps.Source == nil || deps.Sink == nil {
 		return nil, errors.New("meter needs an interface, a source and a sink")
+	}
+	if g := deps.Group; g != nil && (len(g.desks) != cfg.Workers || cfg.Worker < 0 || cfg.Worker >= cfg.Workers) {
+		return nil, fmt.Errorf("worker %d of %d is not of a group of %d", cfg.Worker, cfg.Workers, len(g.desks))
 	}
 	if deps.Files == nil {
 		deps.Files = vfs.OS{}
@@ -146,51 +163,68 @@ func (m *Meter) runLive(ctx context.Context) error {
 }
 
 // Live returns the interval that is being counted, as it is now: End is when it is going to end, Duration what of
-// it has passed. The records are the caller's.
+// it has passed. The records are shared and must not be changed.
 func (m *Meter) Live(ctx context.Context) (flow.Interval, []flow.Record, error) {
-	block, err := m.live(ctx)
-	return block.Interval, block.Records, err
+	shown, err := m.live(ctx)
+	if err != nil {
+		return flow.Interval{}, nil, err
+	}
+	block := shown[m.cfg.Interface]
+	return block.Interval, block.rows(), nil
 }
 
-func (m *Meter) live(ctx context.Context) (Block, error) {
-	answer := make(chan Block, 1)
-	m.mu.Lock()
-	m.requests = append(m.requests, answer)
-	m.mu.Unlock()
+func (m *Meter) live(ctx context.Context) (view, error) {
+	answer := make(chan view, 1)
+	m.putBack([]chan view{answer})
 	m.deps.Source.Wake()
 	select {
-	case block := <-answer:
-		block.Records = block.rows()
-		return block, nil
+	case shown := <-answer:
+		return shown, nil
 	case <-m.stopped:
-		return Block{}, ErrStopped
+		return nil, ErrStopped
 	case <-ctx.Done():
-		return Block{}, fmt.Errorf("live view of %s: %w", m.cfg.Interface, context.Cause(ctx))
+		return nil, fmt.Errorf("live view of %s: %w", m.cfg.Interface, context.Cause(ctx))
 	}
 }
 
-// Unstored returns every interval that the sink has not acknowledged, oldest first, the current one last. An
-// interval may be in the sink by the time the caller looks there: it has the same boot and sequence.
-func (m *Meter) Unstored(ctx context.Context) ([]Block, error) {
-	current, err := m.live(ctx) // first: what ends in between is then among those that wait
+// Interfaces lists the interface and those that are derived from it and known at present.
+func (m *Meter) Interfaces() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := []string{m.cfg.Interface}
+	for i, n := range m.shown.lanes {
+		if i > 0 {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// Unstored returns every interval of an interface that the sink has not acknowledged, oldest first, the current one
+// last. An interval may be in the sink by the time the caller looks there: it has the same boot and sequence.
+func (m *Meter) Unstored(ctx context.Context, iface string) ([]Block, error) {
+	shown, err := m.live(ctx) // first: what ends in between is then among those that wait
 	if err != nil && !errors.Is(err, ErrStopped) {
 		return nil, err
 	}
-	blocks := m.writer.blocks()
+	current, counted := shown[iface]
+	blocks := m.writer.blocks(iface)
 	for i := range blocks {
 		if blocks[i].Interval.Sequence == current.Interval.Sequence {
-			err = ErrStopped // the current one has ended: this is all of it
+			counted = false // the current one has ended: this is all of it
 		}
-		blocks[i].Records = blocks[i].rows()
 	}
-	if err == nil {
+	if counted {
 		blocks = append(blocks, current)
+	}
+	for i := range blocks {
+		blocks[i].Records = blocks[i].rows()
 	}
 	return blocks, nil
 }
 
 // takeRequests returns those who wait for a live view.
-func (m *Meter) takeRequests() []chan Block {
+func (m *Meter) takeRequests() []chan view {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	requests := m.requests
@@ -198,9 +232,16 @@ func (m *Meter) takeRequests() []chan Block {
 	return requests
 }
 
-// answer sends a picture to those who asked for it; each makes its own rows, in its own goroutine.
-func answer(requests []chan Block, interval flow.Interval, picture *table.Picture) {
+// putBack lets requests wait.
+func (m *Meter) putBack(requests []chan view) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.requests = append(m.requests, requests...)
+}
+
+// answer sends a view to those who asked for it.
+func answer(requests []chan view, shown view) {
 	for _, r := range requests {
-		r <- Block{Interval: interval, rows: func() []flow.Record { return picture.Rows(nil) }}
+		r <- shown
 	}
 }

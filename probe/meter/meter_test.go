@@ -192,7 +192,7 @@ func TestUnstored(t *testing.T) {
 		}
 		r.source.push(udps(0, 7)...)
 		time.Sleep(time.Second)
-		blocks, err := r.Unstored(t.Context())
+		blocks, err := r.Unstored(t.Context(), "eth0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,11 +202,11 @@ func TestUnstored(t *testing.T) {
 		}
 		r.sink.failWith(nil)
 		time.Sleep(time.Minute)
-		if blocks, err = r.Unstored(t.Context()); err != nil || len(blocks) != 1 {
+		if blocks, err = r.Unstored(t.Context(), "eth0"); err != nil || len(blocks) != 1 {
 			t.Errorf("%d blocks, %v", len(blocks), err)
 		}
 		r.check(17, 0)
-		if blocks, err = r.Unstored(t.Context()); err != nil || len(blocks) != 0 {
+		if blocks, err = r.Unstored(t.Context(), "eth0"); err != nil || len(blocks) != 0 {
 			t.Errorf("after the end: %d blocks, %v", len(blocks), err)
 		}
 	})
@@ -228,12 +228,16 @@ func TestStatus(t *testing.T) {
 		synctest.Wait()
 		want := Status{Interface: "eth0", Started: started, Running: true, Flows: 9, Stored: 1,
 			LastWrite: started.Add(5 * time.Minute)}
+		want.RingFill = -1
 		want.Total = flow.Accounting{Received: 10, Metered: 9, Dropped: 9}
 		want.Total.Issues[flow.IssueNotIP] = 1
 		want.Current = want.Total.Since(flow.Accounting{Received: 5, Metered: 5})
 		for range 2 {
 			got := r.Status()
-			got.Checkpoint = CheckpointStatus{}
+			if got.Memory == 0 {
+				t.Error("the flow table takes no memory")
+			}
+			got.Checkpoint, got.Memory = CheckpointStatus{}, 0
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatal(diff)
 			}
@@ -284,7 +288,7 @@ func TestNewRefuses(t *testing.T) {
 		"checkpoint is":   func(c *Config, _ *Deps) { c.Checkpoint = time.Millisecond },
 		"checkpoint_rate": func(c *Config, _ *Deps) { c.CheckpointRate = 0 },
 		"waiting_rows":    func(c *Config, _ *Deps) { c.WaitingRows = -1 },
-		"max_flows":       func(c *Config, _ *Deps) { c.Table.MaxFlows = 0 },
+		"memory":          func(c *Config, _ *Deps) { c.Table.Memory = 0 },
 		"interface":       func(c *Config, _ *Deps) { c.Interface = "" },
 		"source":          func(_ *Config, d *Deps) { d.Source = nil },
 		"sink":            func(_ *Config, d *Deps) { d.Sink = nil },

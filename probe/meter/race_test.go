@@ -45,7 +45,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				} else if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrStopped) {
 					t.Error(err)
 				}
-				if _, err := m.Unstored(ctx); err != nil && ctx.Err() == nil {
+				if _, err := m.Unstored(ctx, "eth0"); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 				m.Status()
@@ -66,7 +66,9 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Errorf("%d intervals hold %+v, metered were %+v", len(blocks), total, want)
 	}
 	if err := checkpoint.Recover(files, "/state", func(u checkpoint.Unfinished) error {
-		t.Errorf("the checkpoint of interval %d was left", u.Interval.Sequence)
+		if !u.IsEmpty() { // but for attempts that are open
+			t.Errorf("the checkpoint of interval %d was left", u.Interval.Sequence)
+		}
 		return nil
 	}); err != nil {
 		t.Error(err)

@@ -60,11 +60,12 @@ func (m *Meter) runTrace(ctx context.Context) error {
 	defer stop()
 	defer close(m.stopped)
 	l := newLoop(m)
+	defer l.lanes.close()
 	l.start = time.Now()
 	c := &traceClock{length: int64(m.cfg.Interval)}
 	err := l.readTrace(ctx, c)
 	if ctx.Err() == nil {
-		l.table.Expire(math.MaxInt64, math.MaxInt) // nothing will answer any more
+		l.expireAll(math.MaxInt64) // nothing will answer any more
 	}
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -92,7 +93,7 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 				at = clip(f.Time)
 			}
 			if c.crosses(at) {
-				l.table.Expire(min(c.end, max(at, c.latest)), math.MaxInt)
+				l.expireAll(min(c.end, max(at, c.latest)))
 				if err := l.storeTrace(ctx, c.end, time.Duration(c.end-c.from)); err != nil {
 					c.end = 0 // nothing is left to store
 					return err
@@ -102,8 +103,8 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 				c.begin(at)
 			}
 			c.see(at)
-			l.table.Expire(at, math.MaxInt)
-			l.table.MeasureRoundTrips(f.Time != 0)
+			l.expireAll(at)
+			l.timed(f.Time != 0)
 			l.meter(f, at)
 		}
 		l.answerTrace(c)
@@ -112,32 +113,47 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 	return context.Cause(ctx)
 }
 
+// expireAll ends every attempt that nothing has answered in time.
+func (l *loop) expireAll(at int64) {
+	for _, n := range l.lanes.all {
+		n.table.Expire(at, math.MaxInt)
+	}
+}
+
 // traceInterval describes the current interval of the trace.
-func (l *loop) traceInterval(end int64, covered time.Duration) flow.Interval {
+func (l *loop) traceInterval(n *lane, end int64, covered time.Duration) flow.Interval {
 	return flow.Interval{End: end / int64(time.Second), Duration: covered, Boot: l.deps.Boot,
-		Sequence: l.sequence, Accounting: l.total.Since(l.begun)}
+		Sequence: l.sequence, Accounting: n.total.Since(n.begun)}
 }
 
 // storeTrace ends the interval and stores it.
 func (l *loop) storeTrace(ctx context.Context, end int64, covered time.Duration) error {
-	interval := l.traceInterval(end, covered)
-	l.sequence++
-	l.begun = l.total
-	if err := l.deps.Sink.Append(ctx, l.cfg.Interface, interval, l.table.Rotate(nil)); err != nil {
-		return fmt.Errorf("store an interval of %s: %w", l.cfg.Interface, err)
+	for _, n := range l.lanes.all {
+		b := Block{Interface: n.name, Interval: l.traceInterval(n, end, covered)}
+		n.begun = n.total
+		if err := l.deps.Sink.Append(ctx, n.name, b.Interval, n.table.Rotate(nil)); err != nil {
+			return fmt.Errorf("store an interval of %s: %w", n.name, err)
+		}
+		l.writer.mu.Lock()
+		l.writer.wrote(&b)
+		l.writer.mu.Unlock()
 	}
-	l.writer.mu.Lock()
-	l.writer.wrote(interval)
-	l.writer.mu.Unlock()
+	l.sequence++
 	l.publish()
 	return nil
 }
 
 // answerTrace answers those who wait for a live view.
 func (l *loop) answerTrace(c *traceClock) {
-	if requests := l.takeRequests(); len(requests) > 0 {
-		pass := l.table.Begin(table.Copy)
-		pass.Step(math.MaxInt)
-		answer(requests, l.traceInterval(c.end, time.Duration(c.latest-c.from)), pass.Picture())
+	requests := l.takeRequests()
+	if len(requests) == 0 {
+		return
 	}
+	shown := view{}
+	for _, n := range l.lanes.all {
+		pass := n.table.Begin(table.Copy)
+		pass.Step(math.MaxInt)
+		shown[n.name] = blockOf(n.name, l.traceInterval(n, c.end, time.Duration(c.latest-c.from)), pass.Picture())
+	}
+	answer(requests, shown)
 }

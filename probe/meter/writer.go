@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,9 @@ const (
 	lastRetry  = time.Minute
 	// lastGrace is how long the sink may go on failing after the loop has ended.
 	lastGrace = 10 * time.Second
+	// largeBlock is from how many rows on the memory they took goes back to the system at once: the next ones come in
+	// five minutes.
+	largeBlock = 100_000
 )
 
 // writer brings finished intervals to the sink, in a goroutine of its own. What the sink does not take waits, in
@@ -54,11 +58,10 @@ func newWriter(m *Meter) *writer {
 }
 
 // push adds an interval; it never waits.
-func (w *writer) push(interval flow.Interval, picture *table.Picture) {
+func (w *writer) push(lane string, interval flow.Interval, picture *table.Picture) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rows := sync.OnceValue(func() []flow.Record { return picture.Rows(nil) })
-	w.queue = append(w.queue, &waiting{Block: Block{Interval: interval, rows: rows}, size: picture.Len()})
+	w.queue = append(w.queue, &waiting{Block: blockOf(lane, interval, picture), size: picture.Len()})
 	w.rows += picture.Len()
 	if w.rows > w.meter.cfg.WaitingRows && !w.shrinking {
 		w.shrinking = true
@@ -125,7 +128,7 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	b.tries++
 	b.writing = true
 	w.mu.Unlock()
-	err := w.meter.deps.Sink.Append(ctx, w.meter.cfg.Interface, b.Interval, b.rows())
+	err := w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.writing = false
@@ -135,19 +138,22 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	i := slices.Index(w.queue, b)
 	w.queue = slices.Delete(w.queue, i, i+1)
 	w.rows -= b.size
-	w.wrote(b.Interval)
+	w.wrote(&b.Block)
+	if b.size > largeBlock {
+		w.helpers.Go(debug.FreeOSMemory)
+	}
 	return 0
 }
 
 // wrote notes that an interval is in the sink. w.mu is held.
-func (w *writer) wrote(interval flow.Interval) {
+func (w *writer) wrote(b *Block) {
 	if w.lastError != nil {
 		w.meter.log.Info("intervals are stored again", "waiting", len(w.queue))
 	}
 	w.stored++
 	w.lastWrite, w.lastError = w.meter.deps.Now(), nil
 	if w.meter.keeper != nil {
-		w.meter.keeper.drop(interval.Sequence)
+		w.meter.keeper.drop(b.Interface, b.Interval.Sequence)
 	}
 }
 
@@ -222,13 +228,14 @@ func (w *writer) unsaved() error {
 	return fmt.Errorf("store the last %d intervals of %s: %w", len(w.queue), w.meter.cfg.Interface, w.lastError)
 }
 
-// blocks returns what waits, oldest first, without Records.
-func (w *writer) blocks() []Block {
+// blocks returns what waits of an interface, oldest first, without Records.
+func (w *writer) blocks(iface string) (blocks []Block) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	blocks := make([]Block, len(w.queue))
-	for i, b := range w.queue {
-		blocks[i] = b.Block
+	for _, b := range w.queue {
+		if b.Interface == iface {
+			blocks = append(blocks, b.Block)
+		}
 	}
 	return blocks
 }

@@ -76,6 +76,11 @@ func TestDecodeLinks(t *testing.T) {
 	v6 := ip6(byte(flow.UDP), udp(40000, 53))
 	at4 := func(offset uint32) Packet { return want4(flow.UDP, offset, 28, ports(40000, 53)) }
 	at6 := func(offset uint32) Packet { return want6(flow.UDP, offset, 48, ports(40000, 53)) }
+	tagged := func(p Packet, tags uint8, vlan ...uint16) Packet {
+		p.Tags = tags
+		copy(p.VLAN[:], vlan)
+		return p
+	}
 	sll := func(etherType uint16) []byte { return join(make([]byte, 14), be16(etherType)) }
 	sll2 := func(etherType uint16) []byte { return join(be16(etherType), make([]byte, 18)) }
 	pppoeHeader := []byte{0x11, 0, 0, 1, 0, 30}
@@ -83,16 +88,18 @@ func TestDecodeLinks(t *testing.T) {
 		{name: "ethernet ipv4", link: LinkEthernet, data: ethernet(0x0800, v4), want: at4(14)},
 		{name: "ethernet ipv6", link: LinkEthernet, data: ethernet(0x86dd, v6), want: at6(14)},
 		{name: "ethernet padded", link: LinkEthernet, data: ethernet(0x0800, v4, make([]byte, 18)), want: at4(14)},
-		{name: "802.1Q", link: LinkEthernet, data: ethernet(0x8100, vlan(100, 0x0800), v4), want: at4(18)},
+		{name: "802.1Q", link: LinkEthernet, data: ethernet(0x8100, vlan(100, 0x0800), v4), want: tagged(at4(18), 1, 100)},
 		{name: "802.1Q priority tag", link: LinkEthernet, data: ethernet(0x8100, vlan(0xe000, 0x86dd), v6), want: at6(18)},
-		{name: "QinQ", link: LinkEthernet, data: ethernet(0x8100, vlan(1, 0x8100), vlan(2, 0x0800), v4), want: at4(22)},
-		{name: "802.1ad", link: LinkEthernet, data: ethernet(0x88a8, vlan(1, 0x8100), vlan(2, 0x86dd), v6), want: at6(22)},
-		{name: "old QinQ", link: LinkEthernet, data: ethernet(0x9100, vlan(1, 0x9200), vlan(2, 0x8100), vlan(3, 0x0800), v4), want: at4(26)},
+		{name: "802.1Q with priority", link: LinkEthernet, data: ethernet(0x8100, vlan(0xf064, 0x0800), v4), want: tagged(at4(18), 1, 100)},
+		{name: "priority tag around VLAN", link: LinkEthernet, data: ethernet(0x88a8, vlan(0, 0x8100), vlan(7, 0x0800), v4), want: tagged(at4(22), 1, 7)},
+		{name: "QinQ", link: LinkEthernet, data: ethernet(0x8100, vlan(1, 0x8100), vlan(2, 0x0800), v4), want: tagged(at4(22), 2, 1, 2)},
+		{name: "802.1ad", link: LinkEthernet, data: ethernet(0x88a8, vlan(1, 0x8100), vlan(2, 0x86dd), v6), want: tagged(at6(22), 2, 1, 2)},
+		{name: "old QinQ", link: LinkEthernet, data: ethernet(0x9100, vlan(1, 0x9200), vlan(2, 0x8100), vlan(3, 0x0800), v4), want: tagged(at4(26), 3, 1, 2)},
 		{name: "MPLS", link: LinkEthernet, data: ethernet(0x8847, label(17, true), v4), want: at4(18)},
-		{name: "MPLS stack in VLAN", link: LinkEthernet, data: ethernet(0x8100, vlan(5, 0x8847), label(17, false), label(2, true), v6), want: at6(26)},
+		{name: "MPLS stack in VLAN", link: LinkEthernet, data: ethernet(0x8100, vlan(5, 0x8847), label(17, false), label(2, true), v6), want: tagged(at6(26), 1, 5)},
 		{name: "MPLS upstream", link: LinkEthernet, data: ethernet(0x8848, label(17, true), v4), want: at4(18)},
 		{name: "PPPoE", link: LinkEthernet, data: ethernet(0x8864, pppoeHeader, be16(0x0021), v4), want: at4(22)},
-		{name: "PPPoE in VLAN", link: LinkEthernet, data: ethernet(0x8100, vlan(7, 0x8864), pppoeHeader, be16(0x0057), v6), want: at6(26)},
+		{name: "PPPoE in VLAN", link: LinkEthernet, data: ethernet(0x8100, vlan(7, 0x8864), pppoeHeader, be16(0x0057), v6), want: tagged(at6(26), 1, 7)},
 		{name: "PPPoE alone", link: LinkPPPoE, data: join(pppoeHeader, be16(0x0021), v4), want: at4(8)},
 		{name: "802.3 SNAP", link: LinkEthernet, data: ethernet(36, []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, v4), want: at4(22)},
 		{name: "raw ipv4", link: LinkRawIP, data: v4, want: at4(0)},
@@ -101,7 +108,7 @@ func TestDecodeLinks(t *testing.T) {
 		{name: "null big endian", link: LinkNull, data: join([]byte{0, 0, 0, 30}, v6), want: at6(4)},
 		{name: "null freebsd ipv6", link: LinkNull, data: join([]byte{28, 0, 0, 0}, v6), want: at6(4)},
 		{name: "SLL", link: LinkSLL, data: join(sll(0x0800), v4), want: at4(16)},
-		{name: "SLL VLAN", link: LinkSLL, data: join(sll(0x8100), vlan(9, 0x86dd), v6), want: at6(20)},
+		{name: "SLL VLAN", link: LinkSLL, data: join(sll(0x8100), vlan(9, 0x86dd), v6), want: tagged(at6(20), 1, 9)},
 		{name: "SLL2", link: LinkSLL2, data: join(sll2(0x86dd), v6), want: at6(20)},
 		{name: "PPP", link: LinkPPP, data: join([]byte{0xff, 3}, be16(0x0021), v4), want: at4(4)},
 		{name: "PPP without address", link: LinkPPP, data: join(be16(0x0057), v6), want: at6(2)},
@@ -155,13 +162,13 @@ func TestDecodeIPv4(t *testing.T) {
 		{name: "do not fragment", link: LinkRawIP, data: ip4(flow.UDP, udp(1, 2), set16(6, 0x4000)), want: want4(flow.UDP, 0, 28, ports(1, 2))},
 		{name: "first fragment", link: LinkRawIP, data: ip4(flow.UDP, udp(1, 2), set16(6, 0x2000)), want: want4(flow.UDP, 0, 28, func(p *Packet) {
 			ports(1, 2)(p)
-			p.FirstFragment, p.FragmentID = true, 0x1234
+			p.FirstFragment, p.MoreFragments, p.FragmentID = true, true, 0x1234
 		})},
 		{name: "later fragment", link: LinkRawIP, data: ip4(flow.UDP, udp(1, 2), set16(6, 0x2001)), want: want4(flow.UDP, 0, 28, func(p *Packet) {
-			p.Fragment, p.FragmentID = true, 0x1234
+			p.Fragment, p.MoreFragments, p.FragmentOffset, p.FragmentID = true, true, 8, 0x1234
 		})},
 		{name: "last fragment", link: LinkRawIP, data: ip4(flow.TCP, tcp(1, 2, SYN), set16(6, 0x00b9)), want: want4(flow.TCP, 0, 40, func(p *Packet) {
-			p.Fragment, p.FragmentID = true, 0x1234
+			p.Fragment, p.FragmentOffset, p.FragmentID = true, 0xb9*8, 0x1234
 		})},
 		{name: "longer than the frame", link: LinkRawIP, data: ip4(flow.UDP, udp(1, 2), set16(2, 1500)), want: want4(flow.UDP, 0, 1500, ports(1, 2))},
 	})
@@ -194,15 +201,16 @@ func TestDecodeIPv6(t *testing.T) {
 		raw("longest chain", ip6(destination, long), want6(flow.UDP, 0, 40+8*maxExtensions+8, transport(40+8*maxExtensions, ports(1, 2)))),
 		raw("first fragment", ip6(fragment, join(fragment6(17, 0, true, 0xdeadbeef), udp(1, 2))), want6(flow.UDP, 0, 56, transport(48, func(p *Packet) {
 			ports(1, 2)(p)
-			p.FirstFragment, p.FragmentID = true, 0xdeadbeef
+			p.FirstFragment, p.MoreFragments, p.FragmentID = true, true, 0xdeadbeef
 		}))),
 		raw("later fragment", ip6(fragment, join(fragment6(17, 1448, false, 0xdeadbeef), udp(1, 2))), want6(flow.UDP, 0, 56, transport(48, func(p *Packet) {
-			p.Fragment, p.FragmentID = true, 0xdeadbeef
+			p.Fragment, p.FragmentOffset, p.FragmentID = true, 1448, 0xdeadbeef
 		}))),
 		raw("later fragment does not go on", ip6(fragment, join(fragment6(destination, 8, true, 1), []byte{6, 255})), want6(destination, 0, 50, transport(48, func(p *Packet) {
-			p.Fragment, p.FragmentID = true, 1
+			p.Fragment, p.MoreFragments, p.FragmentOffset, p.FragmentID = true, true, 8, 1
 		}))),
 		raw("jumbogram", ip6(hopByHop, jumbo, set16(4, 0)), want6(flow.TCP, 0, uint32(40+len(jumbo)), transport(48, tcpFields(ACK)))),
+		raw("length 0 and padding", ip6(6, make([]byte, 6), set16(4, 0)), want6(flow.TCP, 0, 40, nil)),
 		raw("length 0 without jumbo", ip6(6, join(tcp(40000, 443, ACK), make([]byte, 70000)), set16(4, 0)), want6(flow.TCP, 0, 40+20+70000, tcpFields(ACK))),
 	})
 }

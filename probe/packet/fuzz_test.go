@@ -1,19 +1,21 @@
 package packet
 
 import (
+	"bytes"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 )
 
-// FuzzDecode holds for any bytes: nothing outside the slice is read (it has no spare capacity, so that would
-// panic), what is reported lies within the frame, decoding is a function of the bytes, cutting a frame behind
-// the headers that were read changes nothing, and a packet with its addresses and ports exchanged decodes to the
-// exchanged tuple.
+// FuzzDecode holds for any bytes: nothing outside the slice is read (it has no spare capacity, so that would panic;
+// and with capacity, what stands there changes nothing), what is reported lies within the frame, decoding is a function
+// of the bytes and not of what out held, the short way of common frames gives what the long one gives, and a packet
+// with its addresses and ports exchanged decodes to the exchanged tuple. All of it holds for what tunnels carry, too.
 func FuzzDecode(f *testing.F) {
-	for _, seed := range seeds() {
+	for _, seed := range append(seeds(), tunnelSeeds()...) {
 		f.Add(uint16(seed.link), seed.data, seed.length)
 	}
 	// Traces are welcome where they are; fuzzing does not skip where they are not.
@@ -28,10 +30,16 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, length uint32) {
 		data = exact(data)
 		length = max(length, uint32(len(data)))
-		var p, again Packet
+		var p, again, long Packet
 		issue := Decode(Link(link), data, length, &p)
-		if Decode(Link(link), data, length, &again) != issue || issue == flow.IssueNone && p != again {
-			t.Fatal("decoding twice gives two results")
+		for _, b := range []byte{0, 0xff} {
+			again = Packet{Quoted: true, Quote: Quote{SourcePort: 1}, Tags: 9, HasTCP: true}
+			if Decode(Link(link), guarded(data, b), length, &again) != issue || issue == flow.IssueNone && p != again {
+				t.Fatal("what stands behind the frame, or was decoded before, is seen")
+			}
+		}
+		if long.decode(Link(link), data, 0, max(int(length), len(data))) != issue || issue == flow.IssueNone && p != long {
+			t.Fatalf("the short way gives %+v, the long one %+v", p, long)
 		}
 		if issue >= flow.IssueCount {
 			t.Fatalf("issue %d", issue)
@@ -40,8 +48,37 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		consistent(t, data, &p)
+		within(t, data, p)
 		reversed(t, Link(link), data, length, &p)
 	})
+}
+
+// guarded is data with capacity left, in which b stands.
+func guarded(data []byte, b byte) []byte {
+	longer := append(slices.Clone(data), bytes.Repeat([]byte{b}, 128)...)
+	return longer[:len(data)]
+}
+
+// within looks into the tunnels of a packet.
+func within(t *testing.T, data []byte, p Packet) {
+	for range MaxTunnels {
+		var inner, again Packet
+		tunnel, length, issue := p.Inner(data, &inner)
+		for _, b := range []byte{0, 0xff} {
+			tunnelAgain, lengthAgain, issueAgain := p.Inner(guarded(data, b), &again)
+			if tunnelAgain != tunnel || lengthAgain != length || issueAgain != issue || issue == flow.IssueNone && inner != again {
+				t.Fatal("what stands behind the frame is seen")
+			}
+		}
+		if tunnel.Kind == TunnelNone || issue != flow.IssueNone {
+			return
+		}
+		consistent(t, data, &inner)
+		if inner.NetworkOffset < p.TransportOffset || length == 0 || !p.FirstFragment && length > p.IPLength {
+			t.Fatalf("an inner packet at %d, of %d bytes, in %+v", inner.NetworkOffset, length, p)
+		}
+		p = inner
+	}
 }
 
 func consistent(t *testing.T, data []byte, p *Packet) {
@@ -58,6 +95,9 @@ func consistent(t *testing.T, data []byte, p *Packet) {
 		if b != 0 {
 			t.Fatal("an IPv4 address is longer than 4 bytes")
 		}
+	}
+	if (p.Fragment || p.FirstFragment) != (p.MoreFragments || p.FragmentOffset > 0) || p.Fragment != (p.FragmentOffset > 0) {
+		t.Fatalf("contradiction: %+v", p)
 	}
 	if p.Fragment && (p.FirstFragment || p.HasPorts || p.HasTCP || p.HasICMP) || p.HasPorts && p.HasICMP || p.HasTCP && !p.HasPorts {
 		t.Fatalf("contradiction: %+v", p)

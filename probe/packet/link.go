@@ -15,11 +15,12 @@ const (
 	LinkPPP           // PPP protocol number, with or without address and control bytes
 	LinkPPPoE         // PPPoE session header without Ethernet in front
 	LinkHDLC          // Cisco HDLC
+	LinkFiltered      // not captured: the interface's filter leaves the frame out (IssueFiltered)
 	linkCount
 )
 
 var linkNames = [linkCount]string{"unknown", "ethernet", "raw IP", "null/loopback", "linux cooked v1", "linux cooked v2",
-	"PPP", "PPPoE", "cisco HDLC"}
+	"PPP", "PPPoE", "cisco HDLC", "filtered"}
 
 // String is the link layer's name in messages.
 func (l Link) String() string {
@@ -60,7 +61,11 @@ func FromARPHRD(hardware uint16) Link {
 	switch hardware {
 	case 1, 772: // ETHER, LOOPBACK
 		return LinkEthernet
-	case 512, 519, 768, 769, 776, 778, 823, 65534: // PPP, RAWIP, TUNNEL, TUNNEL6, SIT, IPGRE, IP6GRE, NONE
+	case 513:
+		return LinkHDLC
+	case 256, 257, 258, 259: // SLIP, CSLIP, SLIP6, CSLIP6
+		return LinkRawIP
+	case 512, 519, 768, 769, 776, 778, 779, 823, 65534: // PPP, RAWIP, TUNNEL, TUNNEL6, SIT, IPGRE, PIMREG, IP6GRE, NONE
 		return LinkRawIP
 	}
 	return LinkUnknown

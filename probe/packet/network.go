@@ -51,20 +51,21 @@ func (p *Packet) ipv4(data []byte, length int) ([]byte, flow.Issue) {
 	copy(p.Source[:4], data[12:16])
 	copy(p.Destination[:4], data[16:20])
 	if bits := binary.BigEndian.Uint16(data[6:]); bits&0x3fff != 0 {
-		p.fragmented(bits&0x1fff != 0, uint32(binary.BigEndian.Uint16(data[4:])))
+		p.fragmented(bits&0x1fff<<3, bits&0x2000 != 0, uint32(binary.BigEndian.Uint16(data[4:])))
 	}
 	return data[header:min(len(data), total)], flow.IssueNone
 }
 
 // ipv6 decodes an IPv6 header and skips its extension headers. A payload length of 0 stands for the rest of the
-// frame: jumbograms (RFC 2675) and segmentation offload.
+// frame: jumbograms (RFC 2675), BIG TCP with and without their option, and segmentation offload. What is shorter than
+// a TCP header is taken for the padding of the link.
 func (p *Packet) ipv6(data []byte, length int) ([]byte, flow.Issue) {
 	if len(data) < 40 {
 		return nil, flow.IssueTruncated
 	}
 	total := 40 + int(binary.BigEndian.Uint16(data[4:]))
-	if total == 40 {
-		total = max(length, 40)
+	if total == 40 && length >= 40+20 {
+		total = length
 	}
 	p.Family = flow.IPv6
 	p.IPLength = uint32(total)
@@ -95,7 +96,7 @@ func (p *Packet) extensions(data []byte, total int) ([]byte, flow.Issue) {
 		}
 		if next == fragment {
 			if bits := binary.BigEndian.Uint16(data[at+2:]); bits&0xfff9 != 0 {
-				p.fragmented(bits&0xfff8 != 0, binary.BigEndian.Uint32(data[at+4:]))
+				p.fragmented(bits&0xfff8, bits&1 != 0, binary.BigEndian.Uint32(data[at+4:]))
 			}
 		}
 		next = data[at]
@@ -108,7 +109,7 @@ func isExtension(header byte) bool {
 	return header == hopByHop || header == routing || header == fragment || header == destination
 }
 
-func (p *Packet) fragmented(later bool, id uint32) {
-	p.Fragment, p.FirstFragment = later, !later
-	p.FragmentID = id
+func (p *Packet) fragmented(offset uint16, more bool, id uint32) {
+	p.Fragment, p.FirstFragment, p.MoreFragments = offset != 0, offset == 0, more
+	p.FragmentOffset, p.FragmentID = offset, id
 }

@@ -19,18 +19,39 @@ func (r *run) answer(ctx context.Context) (*wire.Result, error) {
 			TimeFirst:     moment(r.query.First),
 			TimeLast:      moment(r.query.Last),
 			DataAvailable: r.covered.any,
-			Stats:         r.cost(),
 		},
 	}
 	if r.covered.any {
 		result.Summary.TimeFirst, result.Summary.TimeLast = moment(r.covered.first), moment(r.covered.last)
 		result.Summary.Accounting = r.account()
 	}
-	answer := r.answerRows
-	if r.query.Series {
-		answer = r.answerSeries
+	if err := r.fold(ctx); err != nil {
+		return nil, err
 	}
-	return result, answer(ctx, result)
+	result.Summary.Folded = r.foldedSum.summary()
+	if err := r.answerWith(ctx, result); err != nil {
+		return nil, err
+	}
+	if r.query.CompareLast > 0 {
+		if err := r.compare(ctx, result); err != nil {
+			return nil, err
+		}
+	}
+	result.Summary.Explain = r.explanation()
+	result.Summary.Stats = r.cost()
+	return result, nil
+}
+
+func (r *run) answerWith(ctx context.Context, result *wire.Result) error {
+	switch {
+	case r.query.Series && len(r.opened) > 0:
+		return r.answerSeriesColumns(ctx, result)
+	case r.query.Series:
+		return r.answerSeries(ctx, result)
+	case len(r.opened) > 0:
+		return r.answerColumns(ctx, result)
+	}
+	return r.answerRows(ctx, result)
 }
 
 // answerRows makes a row of each group.
@@ -64,7 +85,7 @@ func (r *run) rank(ctx context.Context, g *groups, q *wire.Query) (*top, total, 
 		}
 		sum.counters.Add(group.counters)
 		sum.groups++
-		t.add(group.counters, group.key.stamp, func() wire.Row { return r.row(group) })
+		t.add(group.counters, group.key.stamp, func() wire.Row { return r.row(&r.shape, group) })
 	}
 	return t, sum, nil
 }

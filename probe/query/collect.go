@@ -43,24 +43,26 @@ type liveInterval struct {
 	stored   bool // the store has it by now
 }
 
-// collect adds the rows of an interface. The live source is read first, so that an interval which is written in
-// the meantime is in the store; where it is, the live copy is dropped.
+// collect opens the segments of an interface and adds its other rows. The live source is read first, so that an
+// interval which is written in the meantime is in the store; where it is, the live copy is dropped.
 func (r *run) collect(ctx context.Context, index uint16, iface string, now time.Time) error {
-	first, last := r.query.First, r.query.Last
 	live, err := r.collectLive(ctx, iface)
 	if err != nil {
 		return err
 	}
 	if r.live() {
-		last = r.storedLast(now)
+		r.last = r.storedLast(now)
 	}
-	add := r.adder(ctx, index, iface)
-	stats, err := r.engine.deps.Stored.Scan(ctx, iface, first, last, func(interval flow.Interval, records []flow.Record) error {
+	seen := func(interval flow.Interval) {
 		for i := range live {
 			l := &live[i].interval
 			live[i].stored = live[i].stored || l.Boot == interval.Boot && l.Sequence == interval.Sequence
 		}
 		r.cover(index, interval, interval.End)
+	}
+	add := r.adder(ctx, index, iface)
+	stats, err := r.scanStored(ctx, index, iface, seen, func(interval flow.Interval, records []flow.Record) error {
+		seen(interval)
 		return add(interval, records)
 	})
 	r.stats.Add(stats)
@@ -77,6 +79,36 @@ func (r *run) collect(ctx context.Context, index uint16, iface string, now time.
 		r.cover(index, live[i].interval, min(live[i].interval.End, now.Unix()))
 	}
 	return nil
+}
+
+// scanStored visits the stored rows of an interface, those in segments excepted, whose blocks are seen only.
+func (r *run) scanStored(ctx context.Context, index uint16, iface string, seen func(flow.Interval), visit Visit) (ScanStats, error) {
+	viewer, ok := r.engine.deps.Stored.(Viewer)
+	if !ok {
+		return r.engine.deps.Stored.Scan(ctx, iface, r.first, r.last, visit)
+	}
+	view, err := viewer.Open(ctx, iface, r.first, r.last)
+	if err != nil {
+		return ScanStats{}, err
+	}
+	r.views = append(r.views, view)
+	for _, s := range view.Segments() {
+		before := s.BytesRead()
+		blocks, err := s.Blocks()
+		if err != nil {
+			r.lose(s, -1, err)
+			continue
+		}
+		r.opened, r.readBefore = append(r.opened, opened{s, index}), append(r.readBefore, before)
+		r.stats.Files++
+		for _, block := range blocks {
+			if block.End >= r.first && block.End <= r.last {
+				r.stats.Blocks++
+				seen(block)
+			}
+		}
+	}
+	return view.Scan(ctx, visit)
 }
 
 // collectLive copies the live intervals into which the query reaches: those that start before Last and do not end
@@ -119,13 +151,22 @@ func (r *run) adder(ctx context.Context, index uint16, iface string) Visit {
 				return ctx.Err()
 			}
 			record := &records[i]
+			if record.Key.Folded() {
+				r.foldedSum.add(index, interval.End, record.Counters)
+			}
 			if matcher != nil {
 				row.Key, row.Counters = record.Key, record.Counters
 				if !matcher.Row(&row) {
 					continue
 				}
 			}
-			if err := r.groups.add(r.shape.key(record, index, stamp), record.Counters); err != nil {
+			k := r.shape.key(record, index, stamp)
+			if r.keep != nil {
+				if _, ok := r.keep[k.whole()]; !ok {
+					continue
+				}
+			}
+			if err := r.groups.add(k, record.Counters); err != nil {
 				return err
 			}
 		}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/store"
 )
 
@@ -41,6 +44,21 @@ func Stored(s *store.Store) StoredSource { return stored{s} }
 
 type stored struct{ *store.Store }
 
+func (s stored) Open(ctx context.Context, iface string, first, last int64) (View, error) {
+	v, err := s.Store.View(ctx, iface, first, last)
+	return storedView{v}, err
+}
+
+type storedView struct{ *store.View }
+
+func (v storedView) Segments() []*segment.Reader { return v.View.Segments }
+
+func (v storedView) Scan(ctx context.Context, visit Visit) (ScanStats, error) {
+	stats, err := v.ScanLogs(ctx, visit)
+	stats.Add(v.Stats)
+	return stats, err
+}
+
 func (s stored) Interfaces(context.Context) ([]string, error) { return s.Store.Interfaces() }
 
 func (s stored) Coverage(_ context.Context, iface string) (first, last int64, err error) {
@@ -49,13 +67,20 @@ func (s stored) Coverage(_ context.Context, iface string) (first, last int64, er
 
 // Config bounds what one query may use.
 type Config struct {
-	// MaxGroups is the greatest number of groups a query may have before its limit is applied, about 150 bytes
-	// each; a series counts every bin of every group. A query that has more gets a *wire.LimitError.
+	// MaxGroups is the greatest number of groups that may have to be kept at a time, about 150 bytes each: rows of
+	// the answer, the bins of the groups of a series, and all groups of rows that are in no segment. Other groups are
+	// summed, ranked and forgotten. A query that needs more gets a *wire.LimitError.
 	MaxGroups int
+	// Memory bounds the bytes for summing up segments, decoded chunks included; 0: the default. Where all groups do
+	// not fit, segments are read in several passes, at most 64; a query that needs more gets a *wire.LimitError.
+	// Beside it stand the dictionaries: 4 bytes for each address of each segment.
+	Memory int64
+	// Parallel is how many processors a query uses; 0: all of them.
+	Parallel int
 }
 
-// DefaultConfig returns the defaults: about 160 MiB for the greatest query.
-func DefaultConfig() Config { return Config{MaxGroups: 1 << 20} }
+// DefaultConfig returns the defaults: about 160 MiB for the greatest answer, and as much for its making.
+func DefaultConfig() Config { return Config{MaxGroups: 1 << 20, Memory: 160 << 20} }
 
 // Deps are what the engine reads and whose answers it gives.
 type Deps struct {
@@ -80,6 +105,15 @@ func New(cfg Config, deps Deps) (*Engine, error) {
 	if cfg.MaxGroups < 1 {
 		return nil, fmt.Errorf("query engine: max groups %d: must be at least 1", cfg.MaxGroups)
 	}
+	if cfg.Memory < 0 || cfg.Parallel < 0 {
+		return nil, fmt.Errorf("query engine: memory %d, parallel %d: must not be negative", cfg.Memory, cfg.Parallel)
+	}
+	if cfg.Memory == 0 {
+		cfg.Memory = DefaultConfig().Memory
+	}
+	if cfg.Parallel == 0 {
+		cfg.Parallel = runtime.GOMAXPROCS(0)
+	}
 	if deps.Stored == nil {
 		return nil, errors.New("query engine: no source of stored rows")
 	}
@@ -95,15 +129,21 @@ func New(cfg Config, deps Deps) (*Engine, error) {
 // Query answers one query. That there is no data, or none that matches, is no error but stands in the status, as
 // does data that could not be read. Errors are those of the context, a *wire.LimitError, and those of a source.
 func (e *Engine) Query(ctx context.Context, q *wire.Query) (*wire.Result, error) {
+	return e.QueryReporting(ctx, q, nil)
+}
+
+// QueryReporting is Query for whoever waits: report is told about every hundredth of the work, by one goroutine at a
+// time.
+func (e *Engine) QueryReporting(ctx context.Context, q *wire.Query, report func(Progress)) (*wire.Result, error) {
 	start := e.deps.Now()
-	r := &run{engine: e, query: q, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+	r := e.newRun(q, q.First, q.Last)
+	r.progress.report = report
+	defer r.close()
 	if err := r.selectInterfaces(ctx); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	for i, iface := range r.interfaces {
-		if err := r.collect(ctx, uint16(i), iface, start); err != nil {
-			return nil, fmt.Errorf("query %s: %w", iface, err)
-		}
+	if err := r.collectAll(ctx, start); err != nil {
+		return nil, err
 	}
 	result, err := r.answer(ctx)
 	if err != nil {
@@ -114,14 +154,45 @@ func (e *Engine) Query(ctx context.Context, q *wire.Query) (*wire.Result, error)
 	return result, nil
 }
 
-// run is the state of one query.
+// run is the state of one query, or of its earlier span.
 type run struct {
-	engine     *Engine
-	query      *wire.Query
-	shape      shape
-	known      []string // interfaces there are
-	interfaces []string // those selected
-	groups     *groups
-	covered    covered
-	stats      ScanStats
+	engine      *Engine
+	query       *wire.Query
+	first, last int64
+	shape       shape
+	keep        map[key]struct{} // groups without their time that count; nil: all
+	known       []string         // interfaces there are
+	interfaces  []string         // those selected
+	views       []View
+	opened      []opened
+	readBefore  []int64 // by opened: bytes that were read for others
+	groups      *groups // of rows that are in no segment
+	covered     covered
+	foldedSum   foldedSum
+	steps       []*part
+	progress    progress
+
+	mu    sync.Mutex // guards what follows while segments are read
+	stats ScanStats
+	lost  map[lostChunk]struct{}
+}
+
+func (e *Engine) newRun(q *wire.Query, first, last int64) *run {
+	return &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+}
+
+func (r *run) close() {
+	for _, v := range r.views {
+		v.Close()
+	}
+}
+
+// collectAll opens the segments of the interfaces and sums up the rows that are in none.
+func (r *run) collectAll(ctx context.Context, now time.Time) error {
+	for i, iface := range r.interfaces {
+		if err := r.collect(ctx, uint16(i), iface, now); err != nil {
+			return fmt.Errorf("query %s: %w", iface, err)
+		}
+	}
+	return nil
 }

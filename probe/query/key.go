@@ -24,10 +24,11 @@ type shape struct {
 	query                                              *wire.Query
 	time, source, destination, port, protocol, verdict bool
 	iface, host, hostID                                bool
+	sourceBits, destinationBits                        uint8 // 0: whole addresses
 }
 
 func shapeOf(q *wire.Query) shape {
-	return shape{
+	s := shape{
 		query:       q,
 		time:        q.Has("time"),
 		source:      q.Has("sip"),
@@ -39,6 +40,15 @@ func shapeOf(q *wire.Query) shape {
 		host:        !q.Merge || q.Has("host"),
 		hostID:      !q.Merge || q.Has("hostid"),
 	}
+	for _, c := range q.Columns {
+		switch c.Field.Name {
+		case "sip":
+			s.sourceBits = c.Prefix
+		case "dip":
+			s.destinationBits = c.Prefix
+		}
+	}
+	return s
 }
 
 // key returns the group of a record. stamp is the end of its bin.
@@ -50,10 +60,10 @@ func (s *shape) key(r *flow.Record, iface uint16, stamp int64) (k key) {
 		k.iface = iface
 	}
 	if s.source {
-		k.source, k.family = r.Key.Source, r.Key.Family
+		k.source, k.family = maskAddress(r.Key.Source, r.Key.Family, s.sourceBits), r.Key.Family
 	}
 	if s.destination {
-		k.destination, k.family = r.Key.Destination, r.Key.Family
+		k.destination, k.family = maskAddress(r.Key.Destination, r.Key.Family, s.destinationBits), r.Key.Family
 	}
 	if s.port {
 		k.port = r.Key.DestinationPort
@@ -74,8 +84,8 @@ func (k key) whole() key {
 }
 
 // row makes the row of a group.
-func (r *run) row(g *group) wire.Row {
-	s, k := &r.shape, &g.key
+func (r *run) row(s *shape, g *group) wire.Row {
+	k := &g.key
 	row := wire.Row{Counters: wire.CountersFrom(g.counters)}
 	if s.time && k.stamp != 0 {
 		row.Labels.Timestamp = moment(k.stamp)
@@ -91,10 +101,10 @@ func (r *run) row(g *group) wire.Row {
 	}
 	a := &row.Attributes
 	if s.source {
-		a.Source = k.source.Netip(k.family)
+		a.Source, a.SourceBits = k.source.Netip(k.family), s.sourceBits
 	}
 	if s.destination {
-		a.Destination = k.destination.Netip(k.family)
+		a.Destination, a.DestinationBits = k.destination.Netip(k.family), s.destinationBits
 	}
 	a.DestinationPort, a.Protocol = k.port, k.protocol
 	if s.verdict {

@@ -19,17 +19,17 @@ import (
 	"github.com/weirflow/weir/probe/vfs"
 )
 
-// condition is a text and what it means, written down a second time.
-type condition struct {
+// meaning is a condition and what it means, written down a second time.
+type meaning struct {
 	text  string
 	row   func(iface string, r flow.Record) bool
 	group func(c flow.Counters) bool
 }
 
-func conditions() []condition {
+func conditions() []meaning {
 	anyRow := func(string, flow.Record) bool { return true }
 	anyGroup := func(flow.Counters) bool { return true }
-	return []condition{
+	return []meaning{
 		{"", anyRow, anyGroup},
 		{"dport = 80", func(_ string, r flow.Record) bool { return r.Key.DestinationPort == 80 }, anyGroup},
 		{"proto = tcp | iface = eth1", func(iface string, r flow.Record) bool { return r.Key.Protocol == flow.TCP || iface == "eth1" }, anyGroup},
@@ -41,15 +41,15 @@ func conditions() []condition {
 	}
 }
 
-// question is a request, and its condition spelt out.
+// question is a request, and its meaning spelt out.
 type question struct {
 	wire.Request
-	condition
+	meaning
 }
 
 func randomQuestion(r *rand.Rand) question {
 	one := func(texts ...string) string { return texts[r.IntN(len(texts))] }
-	q := question{condition: conditions()[r.IntN(len(conditions()))]}
+	q := question{meaning: conditions()[r.IntN(len(conditions()))]}
 	first := noon + r.Int64N(40)*100 - 600
 	q.Request = wire.Request{
 		Query: one("sip", "sip,dip", "dport,proto", "raw", "proto,verdict", "time", "time,dip", "time,iface,dport",
@@ -73,7 +73,7 @@ func randomQuestion(r *rand.Rand) question {
 }
 
 // naive answers a question from lists, one row and one group after the other: rows, totals, hits and remainder.
-func naive(q *wire.Query, c condition, stored, live memory) (rows []wire.Row, totals flow.Counters, hits wire.Hits, other wire.Other) {
+func naive(q *wire.Query, c meaning, stored, live memory) (rows []wire.Row, totals flow.Counters, hits wire.Hits, other wire.Other) {
 	type group struct {
 		row  wire.Row
 		sum  flow.Counters
@@ -224,7 +224,7 @@ func world(t testing.TB, r *rand.Rand) (s *store.Store, stored, live memory) {
 	return s, stored, live
 }
 
-func checkAnswer(got *wire.Result, q *wire.Query, c condition, stored, live memory) string {
+func checkAnswer(got *wire.Result, q *wire.Query, c meaning, stored, live memory) string {
 	rows, totals, hits, other := naive(q, c, stored, live)
 	same := gocmp.Comparer(func(a, b wire.Row) bool { return a == b })
 	if !slices.Equal(rows, got.Rows) {
@@ -257,7 +257,7 @@ func TestModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := checkAnswer(got, q, question.condition, stored, live); diff != "" {
+			if diff := checkAnswer(got, q, question.meaning, stored, live); diff != "" {
 				t.Fatalf("seed %d, %+v:\n%s", seed, question.Request, diff)
 			}
 		}
@@ -279,7 +279,7 @@ func TestManyQueriesAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if diff := checkAnswer(got, q, question.condition, stored, live); diff != "" {
+			if diff := checkAnswer(got, q, question.meaning, stored, live); diff != "" {
 				t.Errorf("%+v:\n%s", question.Request, diff)
 			}
 		})

@@ -29,7 +29,7 @@ func (r *run) answerSeries(ctx context.Context, result *wire.Result) error {
 	for bin := range r.groups.all() {
 		name := bin.key.whole()
 		if _, ok := kept[name]; ok {
-			result.Rows = append(result.Rows, r.row(bin))
+			result.Rows = append(result.Rows, r.row(&r.shape, bin))
 		} else if r.query.Matcher.Group(whole.get(name).counters) {
 			sum := remainder[bin.key.stamp]
 			sum.Add(bin.counters)
@@ -49,13 +49,19 @@ func (r *run) answerSeries(ctx context.Context, result *wire.Result) error {
 
 // keysOf are the groups of rows, without their time.
 func (r *run) keysOf(rows []wire.Row) map[key]struct{} {
-	ifaces := make(map[string]uint16, len(r.interfaces))
-	for i, name := range r.interfaces {
-		ifaces[name] = uint16(i)
-	}
+	ifaces := r.indexOfInterfaces()
 	keys := make(map[key]struct{}, len(rows))
 	for i := range rows {
 		keys[r.keyOf(&rows[i], ifaces)] = struct{}{}
 	}
 	return keys
+}
+
+// indexOfInterfaces says where an interface stands in the list of those selected.
+func (r *run) indexOfInterfaces() map[string]uint16 {
+	ifaces := make(map[string]uint16, len(r.interfaces))
+	for i, name := range r.interfaces {
+		ifaces[name] = uint16(i)
+	}
+	return ifaces
 }

@@ -86,7 +86,8 @@ func readBlocks(b []byte, m Meta, n int) ([]flow.Interval, error) {
 		return nil, fmt.Errorf("%w: table of blocks", ErrDamaged)
 	}
 	boots := b[4 : 4+16*int(binary.LittleEndian.Uint32(b))]
-	t := tableReader{b: b[4+len(boots):]}
+	t := newTableReader(b[4+len(boots):])
+	defer t.release()
 	var columns [1 + blockColumns][]uint64
 	for i := range columns {
 		var err error

@@ -1,6 +1,8 @@
 package segment
 
-import "github.com/weirflow/weir/probe/column"
+import (
+	"github.com/weirflow/weir/probe/column"
+)
 
 // counterOrder is the order in which the columns of counters stand in a chunk: a column comes after the one it goes
 // along with.
@@ -31,21 +33,6 @@ const (
 	groupRows
 	groupCount
 )
-
-// entrySize is the number of bytes of a chunk in the directory.
-const entrySize = 64
-
-// flagExplicit in the directory: the last row of a tuple is stored like the others, as sums did not fit.
-const flagExplicit = 1
-
-// entry is a chunk in the directory.
-type entry struct {
-	chunk  Chunk
-	offset int64 // in the section of chunks
-	size   [groupCount]uint32
-	crc    uint32 // of all bytes of the chunk
-	flags  uint16
-}
 
 // chunkBuffer collects the tuples of a chunk and encodes them.
 type chunkBuffer struct {
@@ -108,10 +95,6 @@ func (c *chunkBuffer) encode() ([]byte, entry) {
 	x.crc = checksum(c.out)
 	x.fill()
 	return c.out, x
-}
-
-func (x *entry) fill() {
-	x.chunk.BytesOfTuples, x.chunk.BytesOfSums, x.chunk.BytesOfRows = int64(x.size[groupTuples]), int64(x.size[groupSums]), int64(x.size[groupRows])
 }
 
 // describe finds the bounds of the chunk.

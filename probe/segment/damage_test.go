@@ -10,12 +10,12 @@ import (
 	"github.com/weirflow/weir/probe/vfs"
 )
 
-// small is a segment of a few kilobytes with several chunks, pages of both families, rollups and blocks, and its rows
+// small is a segment of n rows, a few kilobytes, with several chunks, pages of both families, rollups and blocks, and its rows
 // by chunk.
-func small(t testing.TB) (b []byte, byChunk [][]Row) {
+func small(t testing.TB, n int) (b []byte, byChunk [][]Row) {
 	t.Helper()
 	g := &generator{r: rand.New(rand.NewPCG(3, 3)), hosts: 6, outside: 60, stamps: 48, extra: true, foldEvery: 40}
-	b = written(t, Config{ChunkTuples: 60, ChunkRows: 120, RollupRows: 20}, testBlocks(g.r, 5), g.rows(400))
+	b = written(t, Config{ChunkTuples: 30, ChunkRows: 60, RollupRows: 20}, testBlocks(g.r, 5), g.rows(n))
 	r := opened(t, b)
 	chunks, err := r.Chunks()
 	if err != nil {
@@ -26,20 +26,20 @@ func small(t testing.TB) (b []byte, byChunk [][]Row) {
 		byChunk = append(byChunk, rows[:c.Rows])
 		rows = rows[c.Rows:]
 	}
-	if len(chunks) < 4 || len(b) > 20_000 {
+	if len(chunks) < 4 || len(b) > 100*n {
 		t.Fatalf("%d chunks in %d bytes", len(chunks), len(b))
 	}
 	return b, byChunk
 }
 
 // TestEveryByteCounts flips bits of every byte. Whatever is hit, opening or reading fails by name, or the rows of
-// named chunks are lost; Verify finds all of it; nothing else changes.
+// named chunks are lost; Verify finds all of it; nothing else changes. A soak flips every bit of a larger segment.
 func TestEveryByteCounts(t *testing.T) {
-	whole, byChunk := small(t)
+	whole, byChunk := small(t, 150)
 	for i := range whole {
-		for _, bit := range []byte{1, 0x10, 0x80} {
+		for _, bit := range []int{i, i + 3} {
 			b := slices.Clone(whole)
-			b[i] ^= bit
+			b[i] ^= 1 << (bit % 8)
 			checkDamaged(t, b, byChunk, i)
 		}
 	}
@@ -59,7 +59,6 @@ func checkDamaged(t *testing.T, b []byte, byChunk [][]Row, at int) {
 	})
 	if err != nil {
 		checkDamageError(t, err, at)
-		rows = nil
 	} else {
 		var want []Row
 		for i, of := range byChunk {
@@ -90,7 +89,7 @@ func checkDamageError(t *testing.T, err error, at int) {
 
 // TestCutFiles opens every prefix of a segment: it is refused by name.
 func TestCutFiles(t *testing.T) {
-	whole, _ := small(t)
+	whole, _ := small(t, 150)
 	for n := range whole {
 		_, err := openBytes(whole[:n])
 		if err == nil {
@@ -105,7 +104,7 @@ func TestCutFiles(t *testing.T) {
 
 // TestForeignFiles opens what is no segment, or one of a later version, or two halves of different ones.
 func TestForeignFiles(t *testing.T) {
-	whole, _ := small(t)
+	whole, _ := small(t, 150)
 	for name, b := range map[string][]byte{
 		"empty": nil, "zeros": make([]byte, 5000), "text": []byte("no segment at all, but some text that is long enough for a header"),
 		"doubled": append(slices.Clone(whole), whole...), "appended": append(slices.Clone(whole), 0),
@@ -140,7 +139,7 @@ func TestForeignFiles(t *testing.T) {
 
 // TestTruncatedWhileOpen reads from a file that was cut after it was opened: an error each time, no signal.
 func TestTruncatedWhileOpen(t *testing.T) {
-	whole, _ := small(t)
+	whole, _ := small(t, 150)
 	for _, keep := range []int{0, 1000, len(whole) / 2} {
 		files := vfs.NewMemory()
 		files.SetBytes("/s", whole)

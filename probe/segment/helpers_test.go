@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,6 +176,9 @@ func openBytes(b []byte) (*Reader, error) {
 
 const allColumns = ofTuples | StampIndices | allCounters*Sum | allCounters*Value
 
+// tuplePool keeps the scratch space of thousands of readers of damaged bytes.
+var tuplePool = sync.Pool{New: func() any { return new(Tuples) }}
+
 // readRows reads all rows, chunk by chunk; lost is called for chunks that are damaged.
 func readRows(r *Reader, lost func(chunk int, err error)) (rows []Row, err error) {
 	chunks, err := r.Chunks()
@@ -193,13 +197,14 @@ func readRows(r *Reader, lost func(chunk int, err error)) (rows []Row, err error
 	if err != nil {
 		return nil, err
 	}
-	var t Tuples
+	t := tuplePool.Get().(*Tuples)
+	defer tuplePool.Put(t)
 	for i := range chunks {
-		if err := r.Load(i, allColumns, &t); err != nil {
+		if err := r.Load(i, allColumns, t); err != nil {
 			lost(i, err)
 			continue
 		}
-		rows = appendTuples(rows, &t, addresses, r.IPv4Count(), services, stamps)
+		rows = appendTuples(rows, t, addresses, r.IPv4Count(), services, stamps)
 	}
 	return rows, nil
 }

@@ -25,6 +25,16 @@ func (o *output) begin(id sectionID) {
 	o.sections = append(o.sections, section{id: id, offset: o.offset})
 }
 
+// section is a section that was begun.
+func (o *output) section(id sectionID) section {
+	for _, s := range o.sections {
+		if s.id == id {
+			return s
+		}
+	}
+	return section{}
+}
+
 // write appends to the section begun last.
 func (o *output) write(b []byte) {
 	s := &o.sections[len(o.sections)-1]

@@ -3,7 +3,9 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/column"
 )
 
@@ -20,14 +22,26 @@ func appendColumn(e *column.Encoder, dst []byte, values []uint64, piece int) []b
 	return dst
 }
 
-// tableReader reads the columns of a section one after the other.
+// decoders keeps the scratch space of decoders, some ten kilobytes each, from table to table and reader to reader: of
+// the hundreds of segments that a query opens, most need one small table. It holds no state.
+var decoders = sync.Pool{New: func() any { return new(column.Decoder) }}
+
+// tableReader reads the columns of a section one after the other. It must be released.
 type tableReader struct {
-	d column.Decoder
+	d *column.Decoder
 	b []byte
 }
 
+func newTableReader(b []byte) tableReader { return tableReader{decoders.Get().(*column.Decoder), b} }
+
+func (t *tableReader) release() { decoders.Put(t.d) }
+
 // column returns the next count values.
-func (t *tableReader) column(count int) ([]uint64, error) {
+func (t *tableReader) column(count int) ([]uint64, error) { return t.given(count, nil) }
+
+// given returns the next count values, which were encoded against context, if that is not nil. What it allocates grows
+// with what it has decoded.
+func (t *tableReader) given(count int, context []uint64) ([]uint64, error) {
 	var values, part []uint64
 	for len(values) < count {
 		info, err := column.Inspect(t.b)
@@ -37,7 +51,12 @@ func (t *tableReader) column(count int) ([]uint64, error) {
 		if info.Count == 0 || info.Count > count-len(values) {
 			return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, count-len(values))
 		}
-		if part, err = t.d.Decode(part, t.b[:info.Size]); err != nil {
+		if context == nil {
+			part, err = t.d.Decode(part, t.b[:info.Size])
+		} else {
+			part, err = t.d.DecodeGiven(part, t.b[:info.Size], context[len(values):][:info.Count])
+		}
+		if err != nil {
 			return nil, err
 		}
 		t.b = t.b[info.Size:]
@@ -67,8 +86,10 @@ func (t *tableReader) end() error {
 	return nil
 }
 
-// appendCounters appends which counters are not zero everywhere, and a column for each that is not.
-func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[CounterCount]uint64, scratch []uint64) ([]byte, []uint64) {
+// appendCounters appends which counters are not zero everywhere, and a column for each that is not, in the order and
+// with the companions they have in chunks.
+func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[CounterCount]uint64) []byte {
+	var columns [CounterCount][]uint64
 	mask := uint16(0)
 	for i := range n {
 		for c, v := range at(i) {
@@ -78,21 +99,30 @@ func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[Count
 		}
 	}
 	dst = binary.LittleEndian.AppendUint16(dst, mask)
-	for c := range CounterCount {
+	for _, c := range counterOrder {
 		if mask>>c&1 == 0 {
 			continue
 		}
-		scratch = scratch[:0]
+		values := make([]uint64, n)
 		for i := range n {
-			scratch = append(scratch, at(i)[c])
+			values[i] = at(i)[c]
 		}
-		dst = appendColumn(e, dst, scratch, pieceValues)
+		columns[c] = values
+		given := companion(c, mask)
+		for from := 0; from < n; from += pieceValues {
+			to := min(from+pieceValues, n)
+			if given == noContext {
+				dst = e.Append(dst, values[from:to])
+			} else {
+				dst = e.AppendGiven(dst, values[from:to], columns[given][from:to])
+			}
+		}
 	}
-	return dst, scratch
+	return dst
 }
 
 // counters is the inverse of appendCounters.
-func (t *tableReader) counters(n int, set func(i, counter int, v uint64)) error {
+func (t *tableReader) counters(n int, set func(i int) *flow.Counters) error {
 	mask, err := t.u16()
 	if err != nil {
 		return err
@@ -100,16 +130,20 @@ func (t *tableReader) counters(n int, set func(i, counter int, v uint64)) error 
 	if mask>>CounterCount != 0 {
 		return fmt.Errorf("%w: unknown counters %#x", ErrDamaged, mask)
 	}
-	for c := range CounterCount {
+	var columns [CounterCount][]uint64
+	for _, c := range counterOrder {
 		if mask>>c&1 == 0 {
 			continue
 		}
-		values, err := t.column(n)
-		if err != nil {
+		var context []uint64
+		if given := companion(c, mask); given != noContext {
+			context = columns[given]
+		}
+		if columns[c], err = t.given(n, context); err != nil {
 			return err
 		}
-		for i, v := range values {
-			set(i, c, v)
+		for i, v := range columns[c] {
+			setCounter(set(i), c, v)
 		}
 	}
 	return nil

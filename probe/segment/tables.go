@@ -3,7 +3,6 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"sort"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -18,75 +17,77 @@ type StampTotal struct {
 // StampTotals are the sums by stamp, in the order of Stamps. The slices must not be changed.
 type StampTotals struct{ IPv4, IPv6 []StampTotal }
 
-type stampTable struct {
-	ends   []int64
-	totals StampTotals
-}
-
 // Stamps are the distinct ends of intervals of the rows, ascending. Rows refer to them by index. The slice must not be
 // changed.
 func (r *Reader) Stamps() ([]int64, error) {
-	t, err := r.stampTable()
-	if err != nil {
-		return nil, err
-	}
-	return t.ends, nil
-}
-
-// StampTotals returns the sums by stamp and family.
-func (r *Reader) StampTotals() (StampTotals, error) {
-	t, err := r.stampTable()
-	if err != nil {
-		return StampTotals{}, err
-	}
-	return t.totals, nil
-}
-
-func (r *Reader) stampTable() (*stampTable, error) {
-	return r.stamps.get(func() (*stampTable, error) {
+	return r.stamps.get(func() ([]int64, error) {
 		b, err := r.section(sectionStamps)
 		if err != nil {
 			return nil, err
 		}
-		t, err := readStamps(b, &r.footer)
+		stamps, err := readStamps(b, &r.footer)
 		if err != nil {
 			return nil, r.sectionError(sectionStamps, err)
 		}
-		return t, nil
+		return stamps, nil
 	})
 }
 
 // readStamps is the inverse of totals.appendStamps.
-func readStamps(b []byte, f *footer) (*stampTable, error) {
-	t := tableReader{b: b}
+func readStamps(b []byte, f *footer) ([]int64, error) {
+	t := newTableReader(b)
+	defer t.release()
 	ends, err := t.column(int(f.stamps))
 	if err != nil {
 		return nil, err
 	}
-	table := &stampTable{ends: make([]int64, len(ends))}
+	stamps := make([]int64, len(ends))
 	for i, end := range ends {
-		table.ends[i] = f.meta.First + int64(end)
+		stamps[i] = f.meta.First + int64(end)
 		if end > uint64(f.meta.Last-f.meta.First) || (i > 0 && ends[i-1] >= end) {
-			return nil, fmt.Errorf("%w: end %d of interval %d", ErrDamaged, table.ends[i], i)
+			return nil, fmt.Errorf("%w: end %d of interval %d", ErrDamaged, stamps[i], i)
 		}
 	}
-	if n := len(ends); n > 0 && (table.ends[0] != f.firstStamp || table.ends[n-1] != f.lastStamp) {
+	if n := len(stamps); n > 0 && (stamps[0] != f.firstStamp || stamps[n-1] != f.lastStamp) {
 		return nil, fmt.Errorf("%w: bounds of the stamps", ErrDamaged)
 	}
-	for _, totals := range []*[]StampTotal{&table.totals.IPv4, &table.totals.IPv6} {
-		rows, err := t.column(len(ends))
+	return stamps, t.end()
+}
+
+// StampTotals returns the sums by stamp and family.
+func (r *Reader) StampTotals() (StampTotals, error) {
+	return r.stampSums.get(func() (StampTotals, error) {
+		b, err := r.section(sectionStampSums)
 		if err != nil {
-			return nil, err
+			return StampTotals{}, err
 		}
-		*totals = make([]StampTotal, len(ends))
-		for i, n := range rows {
-			(*totals)[i].Rows = n
+		totals, err := readStampSums(b, int(r.footer.stamps))
+		if err != nil {
+			return StampTotals{}, r.sectionError(sectionStampSums, err)
 		}
-		if err := t.counters(len(ends), func(i, c int, v uint64) { setCounter(&(*totals)[i].Counters, c, v) }); err != nil {
-			return nil, err
+		return totals, nil
+	})
+}
+
+// readStampSums is the inverse of totals.appendStampSums.
+func readStampSums(b []byte, n int) (totals StampTotals, err error) {
+	t := newTableReader(b)
+	defer t.release()
+	for _, of := range []*[]StampTotal{&totals.IPv4, &totals.IPv6} {
+		rows, err := t.column(n)
+		if err != nil {
+			return totals, err
 		}
+		sums := make([]StampTotal, n)
+		for i, rows := range rows {
+			sums[i].Rows = rows
+		}
+		if err := t.counters(n, func(i int) *flow.Counters { return &sums[i].Counters }); err != nil {
+			return totals, err
+		}
+		*of = sums
 	}
-	return table, t.end()
+	return totals, t.end()
 }
 
 // setCounter sets the counter of a number.
@@ -119,66 +120,76 @@ type ServiceTotal struct {
 	Counters     flow.Counters
 }
 
-type serviceTable struct {
-	services []Service
-	totals   []ServiceTotal
-}
-
 // Services are the services by rank. The slice must not be changed.
 func (r *Reader) Services() ([]Service, error) {
-	t, err := r.serviceTable()
-	if err != nil {
-		return nil, err
-	}
-	return t.services, nil
-}
-
-// ServiceTotals are the sums of all services, by rank. The slice must not be changed.
-func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
-	t, err := r.serviceTable()
-	if err != nil {
-		return nil, err
-	}
-	return t.totals, nil
-}
-
-func (r *Reader) serviceTable() (*serviceTable, error) {
-	return r.services.get(func() (*serviceTable, error) {
+	return r.services.get(func() ([]Service, error) {
 		b, err := r.section(sectionServices)
 		if err != nil {
 			return nil, err
 		}
-		t, err := readServices(b, int(r.footer.services))
+		services, err := readServices(b, int(r.footer.services))
 		if err != nil {
 			return nil, r.sectionError(sectionServices, err)
 		}
-		return t, nil
+		return services, nil
 	})
 }
 
-// readServices is the inverse of totals.appendServices.
-func readServices(b []byte, n int) (*serviceTable, error) {
-	t := tableReader{b: b}
-	var columns [4][]uint64
-	for i := range columns {
-		var err error
-		if columns[i], err = t.column(n); err != nil {
-			return nil, err
-		}
-	}
-	table := &serviceTable{services: make([]Service, n), totals: make([]ServiceTotal, n)}
-	for i := range n {
-		protocol, port := columns[0][i], columns[1][i]
-		if protocol > math.MaxUint8 || port > math.MaxUint16 {
-			return nil, fmt.Errorf("%w: service %d", ErrDamaged, i)
-		}
-		table.services[i] = Service{Protocol: flow.Protocol(protocol), Port: uint16(port)}
-		table.totals[i] = ServiceTotal{Tuples: columns[2][i], Rows: columns[2][i] + columns[3][i]}
-	}
-	if err := t.counters(n, func(i, c int, v uint64) { setCounter(&table.totals[i].Counters, c, v) }); err != nil {
+// readServices is the inverse of appendServices.
+func readServices(b []byte, n int) ([]Service, error) {
+	t := newTableReader(b)
+	defer t.release()
+	steps, err := t.column(n)
+	if err != nil {
 		return nil, err
 	}
-	return table, t.end()
+	services := make([]Service, n)
+	number := int64(0)
+	for i, step := range steps {
+		number += int64(step>>1) ^ -int64(step&1)
+		if step > 2*MaxServices || number < 0 || number >= MaxServices {
+			return nil, fmt.Errorf("%w: service %d", ErrDamaged, i)
+		}
+		services[i] = serviceOf(uint32(number))
+	}
+	return services, t.end()
+}
+
+// ServiceTotals are the sums of all services, by rank. The slice must not be changed.
+func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
+	return r.serviceSums.get(func() ([]ServiceTotal, error) {
+		b, err := r.section(sectionServiceSums)
+		if err != nil {
+			return nil, err
+		}
+		totals, err := readServiceSums(b, int(r.footer.services))
+		if err != nil {
+			return nil, r.sectionError(sectionServiceSums, err)
+		}
+		return totals, nil
+	})
+}
+
+// readServiceSums is the inverse of totals.appendServiceSums.
+func readServiceSums(b []byte, n int) ([]ServiceTotal, error) {
+	t := newTableReader(b)
+	defer t.release()
+	tuples, err := t.column(n)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.column(n)
+	if err != nil {
+		return nil, err
+	}
+	totals := make([]ServiceTotal, n)
+	for i := range totals {
+		totals[i].Tuples, totals[i].Rows = tuples[i], tuples[i]+rows[i]
+	}
+	if err := t.counters(n, func(i int) *flow.Counters { return &totals[i].Counters }); err != nil {
+		return nil, err
+	}
+	return totals, t.end()
 }
 
 // Rollup is the counters of a service by stamp.
@@ -257,7 +268,8 @@ func readRollup(b []byte, stamps int) (u Rollup, err error) {
 		return u, fmt.Errorf("%w: number of stamps", ErrDamaged)
 	}
 	n := int(binary.LittleEndian.Uint32(b))
-	t := tableReader{b: b[4:]}
+	t := newTableReader(b[4:])
+	defer t.release()
 	steps, err := t.column(n)
 	if err != nil {
 		return u, err
@@ -271,7 +283,7 @@ func readRollup(b []byte, stamps int) (u Rollup, err error) {
 		u.Stamps[i] = uint32(next + step)
 		next += step + 1
 	}
-	if err := t.counters(n, func(i, c int, v uint64) { setCounter(&u.Counters[i], c, v) }); err != nil {
+	if err := t.counters(n, func(i int) *flow.Counters { return &u.Counters[i] }); err != nil {
 		return u, err
 	}
 	return u, t.end()

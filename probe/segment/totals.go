@@ -2,7 +2,6 @@ package segment
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/weirflow/weir/probe/column"
 )
@@ -97,35 +96,47 @@ func (t *totals) finish() {
 	}
 }
 
-// appendServices appends the table of services: protocols, ports, tuples, rows less tuples, counters; by rank.
-func (t *totals) appendServices(e *column.Encoder, dst []byte, services []uint32) []byte {
-	var protocols, ports, tuples, rows []uint64
+// appendServices appends the services by rank: port × 256 + protocol, as zigzag-coded differences. Services with as
+// many rows stand in order, so those are small where most services are.
+func appendServices(e *column.Encoder, dst []byte, services []uint32) []byte {
+	steps := make([]uint64, len(services))
+	previous := uint32(0)
 	for i, s := range services {
-		protocols, ports = append(protocols, uint64(s&0xff)), append(ports, uint64(s>>8))
-		tuples, rows = append(tuples, t.services[i].tuples), append(rows, t.services[i].rows-t.services[i].tuples)
+		step := int64(s) - int64(previous)
+		steps[i] = uint64(step<<1 ^ step>>63)
+		previous = s
 	}
-	for _, column := range [][]uint64{protocols, ports, tuples, rows} {
-		dst = appendColumn(e, dst, column, pieceValues)
-	}
-	dst, _ = appendCounters(e, dst, len(services), func(i int) *[CounterCount]uint64 { return &t.services[i].counters }, protocols)
-	return dst
+	return appendColumn(e, dst, steps, pieceValues)
 }
 
-// appendStamps appends the table of stamps: ends, less the first of the segment's bounds, then for each family rows
-// and counters.
-func (t *totals) appendStamps(e *column.Encoder, dst []byte, stamps []int64) []byte {
-	scratch := make([]uint64, 0, len(stamps))
-	for _, s := range stamps {
-		scratch = append(scratch, uint64(s-t.footer.meta.First))
+// appendServiceSums appends the sums of all services, by rank: tuples, rows less tuples, counters.
+func (t *totals) appendServiceSums(e *column.Encoder, dst []byte) []byte {
+	tuples, rows := make([]uint64, len(t.services)), make([]uint64, len(t.services))
+	for i := range t.services {
+		tuples[i], rows[i] = t.services[i].tuples, t.services[i].rows-t.services[i].tuples
 	}
-	dst = appendColumn(e, dst, scratch, pieceValues)
+	dst = appendColumn(e, appendColumn(e, dst, tuples, pieceValues), rows, pieceValues)
+	return appendCounters(e, dst, len(t.services), func(i int) *[CounterCount]uint64 { return &t.services[i].counters })
+}
+
+// appendStamps appends the ends of the intervals, less the first of the segment's bounds.
+func (t *totals) appendStamps(e *column.Encoder, dst []byte, stamps []int64) []byte {
+	ends := make([]uint64, len(stamps))
+	for i, s := range stamps {
+		ends[i] = uint64(s - t.footer.meta.First)
+	}
+	return appendColumn(e, dst, ends, pieceValues)
+}
+
+// appendStampSums appends the sums of all stamps: for each family rows and counters.
+func (t *totals) appendStampSums(e *column.Encoder, dst []byte) []byte {
 	for _, family := range t.stamps {
-		scratch = scratch[:0]
+		rows := make([]uint64, len(family))
 		for i := range family {
-			scratch = append(scratch, family[i].rows)
+			rows[i] = family[i].rows
 		}
-		dst = appendColumn(e, dst, scratch, pieceValues)
-		dst, scratch = appendCounters(e, dst, len(family), func(i int) *[CounterCount]uint64 { return &family[i].counters }, scratch)
+		dst = appendColumn(e, dst, rows, pieceValues)
+		dst = appendCounters(e, dst, len(family), func(i int) *[CounterCount]uint64 { return &family[i].counters })
 	}
 	return dst
 }
@@ -169,7 +180,6 @@ func appendRollup(e *column.Encoder, dst []byte, cells [][CounterCount]uint64) [
 		places = append(places, i)
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(places)))
-	dst = appendColumn(e, dst, steps, math.MaxUint16)
-	dst, _ = appendCounters(e, dst, len(places), func(i int) *[CounterCount]uint64 { return &cells[places[i]] }, steps)
-	return dst
+	dst = appendColumn(e, dst, steps, pieceValues)
+	return appendCounters(e, dst, len(places), func(i int) *[CounterCount]uint64 { return &cells[places[i]] })
 }

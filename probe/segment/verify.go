@@ -18,13 +18,18 @@ func (r *Reader) Verify(visit func(*DamageError)) bool {
 	v := verifier{r: r, visit: visit, well: true}
 	_, err := r.Blocks()
 	v.note(err)
-	_, err = r.stampTable()
+	_, err = r.Stamps()
 	v.note(err)
-	_, err = r.serviceTable()
+	_, err = r.StampTotals()
+	v.note(err)
+	_, err = r.Services()
+	v.note(err)
+	_, err = r.ServiceTotals()
 	v.note(err)
 	v.rollups()
 	v.addresses()
 	v.chunks()
+	v.postings()
 	for _, s := range r.footer.sections {
 		if s.id > sectionIPv6Index {
 			v.unknown(s)

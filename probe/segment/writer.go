@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +15,7 @@ type Config struct {
 	ChunkTuples int    // greatest number of tuples in a chunk, at most MaxChunkTuples
 	ChunkRows   int    // a chunk with so many rows takes no further tuple, at most MaxChunkTuples
 	RollupRows  uint64 // services with so many rows or more get their counters by stamp stored
+	NoPostings  bool   // do without the lists of chunks by destination: 3 per cent smaller, slower to look up
 }
 
 // MaxChunkTuples is the greatest number of tuples in a chunk.
@@ -46,17 +46,18 @@ type Info struct {
 // Writer writes a segment, front to back. What it holds is bounded: a chunk, the sums by service and by stamp, up to
 // 38 MB of rollups, 8 bytes for each address for a moment at the end, and what it was given as vocabulary.
 type Writer struct {
-	config   Config
-	out      output
-	footer   footer
-	blocks   []flow.Interval
-	services []uint32 // by rank
-	stamps   []int64
-	entries  []entry
-	chunk    chunkBuffer
-	totals   *totals
-	address  addressWriter
-	folds    [familyCount]int64 // code of the address of zeros, -1 if there is none
+	config       Config
+	out          output
+	footer       footer
+	blocks       []flow.Interval
+	services     []uint32 // by rank
+	stamps       []int64
+	entries      []entry
+	chunk        chunkBuffer
+	totals       *totals
+	address      addressWriter
+	mostPostings uint64             // at a time
+	folds        [familyCount]int64 // code of the address of zeros, -1 if there is none
 	// what Add needs
 	lookup *lookup
 	rankOf map[uint32]uint32
@@ -103,7 +104,7 @@ func create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, servic
 		return nil, fmt.Errorf("create segment %s: rows stamped %d to %d, not %d to %d", f.Name(), stamps[0], stamps[n-1],
 			meta.First, meta.Last)
 	}
-	w := &Writer{config: config, blocks: blocks, services: services, stamps: stamps, out: output{f: f}, folds: [familyCount]int64{-1, -1}}
+	w := &Writer{config: config, blocks: blocks, services: services, stamps: stamps, out: output{f: f}, mostPostings: maxPostings, folds: [familyCount]int64{-1, -1}}
 	w.footer = footer{meta: meta, services: uint32(len(services)), stamps: uint32(len(stamps)), blocks: uint32(len(blocks))}
 	if len(stamps) > 0 {
 		w.footer.firstStamp, w.footer.lastStamp = stamps[0], stamps[len(stamps)-1]
@@ -225,12 +226,25 @@ func (w *Writer) Finish() (Info, error) {
 	}
 	w.totals.finish()
 	e := &w.chunk.e
+	var postings index
+	if !w.config.NoPostings && w.out.err == nil {
+		p := postingWriter{w: w, most: w.mostPostings}
+		var err error
+		if postings, err = p.write(); err != nil {
+			return Info{}, fmt.Errorf("write segment %s: %w", w.out.f.Name(), err)
+		}
+	}
 	rollups := w.totals.writeRollups(e, &w.out, w.config.RollupRows)
-	w.out.whole(sectionServices, w.totals.appendServices(e, nil, w.services))
+	w.out.whole(sectionServices, appendServices(e, nil, w.services))
+	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
 	w.out.whole(sectionBlocks, appendBlocks(e, nil, w.footer.meta, w.blocks))
 	w.out.whole(sectionStamps, w.totals.appendStamps(e, nil, w.stamps))
+	w.out.whole(sectionStampSums, w.totals.appendStampSums(e, nil))
 	w.out.whole(sectionDirectory, appendDirectory(nil, w.entries))
 	w.out.whole(sectionRollupIndex, rollups)
+	if !w.config.NoPostings {
+		w.out.whole(sectionPostingsIndex, postings.bytes())
+	}
 	w.out.whole(sectionIPv4Index, w.address.index[0].bytes())
 	w.out.whole(sectionIPv6Index, w.address.index[1].bytes())
 	w.footer.sections = w.out.sections
@@ -245,25 +259,4 @@ func (w *Writer) Finish() (Info, error) {
 	}
 	return Info{Rows: w.footer.rows, Tuples: w.footer.tuples, Bytes: w.out.offset, Totals: join(&w.footer.totals),
 		Checksum: checksum(footer)}, nil
-}
-
-// appendDirectory appends an entry of entrySize bytes for each chunk.
-func appendDirectory(dst []byte, entries []entry) []byte {
-	le := binary.LittleEndian
-	for i := range entries {
-		x := &entries[i]
-		dst = le.AppendUint64(dst, uint64(x.offset))
-		for _, v := range x.size {
-			dst = le.AppendUint32(dst, v)
-		}
-		c := &x.chunk
-		for _, v := range []uint32{x.crc, uint32(c.Tuples), uint32(c.Rows), c.FirstSource, c.LastSource, c.LeastDestination,
-			c.MostDestination, c.FirstStamp, c.LastStamp} {
-			dst = le.AppendUint32(dst, v)
-		}
-		dst = le.AppendUint16(dst, c.HasCounter)
-		dst = le.AppendUint16(dst, x.flags)
-		dst = le.AppendUint32(dst, 0)
-	}
-	return dst
 }

@@ -11,6 +11,7 @@ type attempt struct {
 // attempts holds the open attempts, in the order in which they began: all have the same time to be answered, so
 // the one that expires next is always the oldest. An entry has at most one, so there are never more than entries.
 type attempts struct {
+	arena          *arena
 	chunks         []*[chunkSize]attempt
 	used           uint32 // ever taken
 	free           uint32 // first free one plus 1, 0 for none
@@ -28,7 +29,7 @@ func (a *attempts) add(conversation uint32, since int64) uint32 {
 	number := a.free
 	if number == 0 {
 		if int(a.used>>chunkBits) == len(a.chunks) {
-			a.chunks = append(a.chunks, new([chunkSize]attempt))
+			a.chunks = append(a.chunks, allocate[[chunkSize]attempt](a.arena))
 		}
 		a.used++
 		number = a.used
@@ -61,4 +62,12 @@ func (a *attempts) remove(number uint32) {
 	*it = attempt{after: a.free}
 	a.free = number
 	a.length--
+}
+
+// close gives the memory back.
+func (a *attempts) close() {
+	for _, chunk := range a.chunks {
+		free(a.arena, chunk)
+	}
+	*a = attempts{arena: a.arena}
 }

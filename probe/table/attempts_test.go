@@ -80,7 +80,7 @@ func TestAttemptsModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	type booking struct {
 		at    time.Duration
 		key   flow.Key

@@ -93,7 +93,7 @@ func TestDirection(t *testing.T) {
 			[]string{"127.0.0.1 > 127.0.0.1 80 x2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, flows(newTable(t, nil), test.packets...)); diff != "" {
+			if diff := cmp.Diff(test.want, flows(tableOf(t, nil), test.packets...)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -126,7 +126,7 @@ func TestDirectionICMP(t *testing.T) {
 		"listener query":        {[]*packet.Packet{icmp(t, x, group, 130, 0)}, []string{x + " > " + group + " 33280 x1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, flows(newTable(t, nil), test.packets...)); diff != "" {
+			if diff := cmp.Diff(test.want, flows(tableOf(t, nil), test.packets...)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -136,7 +136,7 @@ func TestDirectionICMP(t *testing.T) {
 // TestMemory: what the packets alone would not tell survives idle intervals for the configured time, the rest is
 // forgotten after one.
 func TestMemory(t *testing.T) {
-	table := newTable(t, func(c *Config) { c.IdleLifetime = 30 * time.Minute })
+	table := tableOf(t, func(c *Config) { c.IdleLifetime = 30 * time.Minute })
 	against := pkt(t, flow.TCP, "192.0.2.1:20", "192.0.2.2:50000", packet.SYN)
 	along := pkt(t, flow.TCP, "192.0.2.1:40000", "192.0.2.2:443", packet.SYN)
 	equal := pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0)
@@ -178,7 +178,7 @@ func TestMemory(t *testing.T) {
 
 // TestReopened: a SYN of the other end on the same ports is a new connection once the old one was silent.
 func TestReopened(t *testing.T) {
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	first := pkt(t, flow.TCP, "192.0.2.1:7000", "192.0.2.2:7001", packet.SYN)
 	table.Add(first, 60, true, 0)
 	table.Rotate(nil)
@@ -199,7 +199,7 @@ func TestServicePorts(t *testing.T) {
 		{50001, []uint16{50001, 8080, 50001}, "192.0.2.2 > 192.0.2.1 50001 x1"},
 		{8443, []uint16{50001}, "192.0.2.2 > 192.0.2.1 8443 x1"},
 	} {
-		table := newTable(t, func(c *Config) { c.ServicePorts = test.own })
+		table := tableOf(t, func(c *Config) { c.ServicePorts = test.own })
 		p := pkt(t, flow.UDP, "192.0.2.1:1", "192.0.2.2:40000", 0)
 		p.SourcePort = test.port
 		if got := flows(table, p); !slices.Equal(got, []string{test.want}) {
@@ -223,7 +223,7 @@ func TestAsymmetricPair(t *testing.T) {
 		"UDP": {pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0), pkt(t, flow.UDP, "192.0.2.2:53", "192.0.2.1:40000", 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			both, halves := newTable(t, nil), [2]*Table{newTable(t, nil), newTable(t, nil)}
+			both, halves := tableOf(t, nil), [2]*Table{tableOf(t, nil), tableOf(t, nil)}
 			for i, p := range packets {
 				both.Add(p, 60, false, int64(i+1)*1e6)
 				halves[i%2].Add(p, 60, false, int64(i+1)*1e6)

@@ -41,8 +41,8 @@ func (f *folded) visit(kind PassKind, picture *Picture) {
 	for i, family := range [2]flow.Family{flow.IPv4, flow.IPv6} {
 		for protocol, c := range f.rows[i] {
 			if !c.IsZero() {
-				picture.add(foldedID|uint32(family)<<8|uint32(protocol),
-					flow.Key{Family: family, Protocol: flow.Protocol(protocol)}, c)
+				key := flow.Key{Family: family, Protocol: flow.Protocol(protocol)}
+				picture.add(nil, foldedID|uint32(family)<<8|uint32(protocol), &key, &c, nil)
 			}
 		}
 	}

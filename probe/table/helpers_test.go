@@ -47,7 +47,7 @@ func reverse(p *packet.Packet, flags uint8) *packet.Packet {
 	return &r
 }
 
-func newTable(t testing.TB, change func(*Config)) *Table {
+func tableOf(t testing.TB, change func(*Config)) *Table {
 	t.Helper()
 	cfg := DefaultConfig()
 	if change != nil {
@@ -56,7 +56,9 @@ func newTable(t testing.TB, change func(*Config)) *Table {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	return New(cfg)
+	table := New(cfg)
+	t.Cleanup(table.Close)
+	return table
 }
 
 func key4(source, destination string, port uint16, protocol flow.Protocol) flow.Key {

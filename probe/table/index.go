@@ -7,12 +7,14 @@ import (
 
 const (
 	shardBits  = 8
-	shardStart = 8 // slots of an empty shard
+	shardStart = 8    // slots of an empty shard
+	shardPages = 2048 // slots from which on a shard has pages of its own
 )
 
 // index finds entries by key: open addressing with linear probing, in shards by the hash's top bits that grow one
 // by one. A slot holds the lower half of the hash above the entry's number plus 1; 0 is an empty slot.
 type index struct {
+	arena  *arena
 	seed   [6]uint64
 	shards [1 << shardBits]shard
 }
@@ -63,7 +65,7 @@ func (x *index) find(h uint64, k *key, entries *slab) (uint32, *entry) {
 func (x *index) insert(h uint64, id uint32) {
 	s := x.shard(h)
 	if s.used++; s.used*4 > len(s.slots)*3 {
-		s.grow()
+		x.grow(s)
 	}
 	s.put(h<<32 | uint64(id+1))
 }
@@ -77,13 +79,33 @@ func (s *shard) put(slot uint64) {
 	s.slots[i&mask] = slot
 }
 
-func (s *shard) grow() {
+func (x *index) grow(s *shard) {
 	old := s.slots
-	s.slots = make([]uint64, 2*len(old))
+	if n := 2 * len(old); n < shardPages {
+		s.slots = make([]uint64, n)
+	} else {
+		s.slots = x.arena.words(n)
+	}
 	for _, slot := range old {
 		if slot != 0 {
 			s.put(slot)
 		}
+	}
+	x.free(old)
+}
+
+// free gives slots back that have pages of their own.
+func (x *index) free(slots []uint64) {
+	if len(slots) >= shardPages {
+		x.arena.freeWords(slots)
+	}
+}
+
+// close gives the memory back.
+func (x *index) close() {
+	for i := range x.shards {
+		x.free(x.shards[i].slots)
+		x.shards[i] = shard{}
 	}
 }
 

@@ -13,13 +13,8 @@ import (
 // Memory writes down the directions that packets alone would not give again, so that a conversation keeps its own
 // over a restart of the probe. It goes over the table in steps, between which packets may be added.
 //
-// Integers are little-endian. The bytes are private to the probe and its version:
-//
-//	memory       = magic "weirdir1" (8), saved int64 (the table's clock, ns), wall int64 (Unix ns), conversations,
-//	               CRC-32C of all that uint32
-//	conversation = family uint8 (4 or 6), protocol uint8, evidence uint8 with 128 added where the high end
-//	               initiated, last seen int64 (the table's clock, ns), low and high address (4 or 16 bytes each),
-//	               low and high port uint16
+//	memory = magic "weirdir2" (8), saved int64 (the table's clock, ns), wall int64 (Unix ns), conversations (remember.go),
+//	         CRC-32C of all that uint32
 type Memory struct {
 	table  *Table
 	cursor uint32
@@ -28,9 +23,8 @@ type Memory struct {
 }
 
 const (
-	memoryMagic = "weirdir1"
+	memoryMagic = "weirdir2"
 	memoryHead  = len(memoryMagic) + 8 + 8
-	highMark    = 128
 )
 
 var memorySums = crc32.MakeTable(crc32.Castagnoli)
@@ -55,17 +49,7 @@ func (m *Memory) Step(limit int) (done bool) {
 }
 
 func (m *Memory) add(e *entry) {
-	evidence := uint8(e.evidence)
-	if e.reversed {
-		evidence |= highMark
-	}
-	m.bytes = append(m.bytes, byte(e.key.family()), byte(e.key.protocol()), evidence)
-	m.bytes = binary.LittleEndian.AppendUint64(m.bytes, uint64(e.lastSeen))
-	f := e.key.flowKey(false)
-	n := addressLength(f.Family)
-	m.bytes = append(append(m.bytes, f.Source[:n]...), f.Destination[:n]...)
-	m.bytes = binary.LittleEndian.AppendUint16(m.bytes, e.key.lowPort())
-	m.bytes = binary.LittleEndian.AppendUint16(m.bytes, e.key.highPort())
+	m.bytes = m.table.remember(m.bytes, e, false)
 	m.length++
 }
 
@@ -97,60 +81,23 @@ func (t *Table) Recall(memory []byte, now, wall int64) (int, error) {
 	}
 	saved := int64(binary.LittleEndian.Uint64(memory[len(memoryMagic):]))
 	between := max(wall-int64(binary.LittleEndian.Uint64(memory[len(memoryMagic)+8:])), 0)
-	var remembered []entry
+	var all []remembered
 	for rest := memory[memoryHead:end]; len(rest) > 0; {
-		e, n := recalled(rest)
-		if n == 0 {
+		r, n := recalled(rest)
+		if n == 0 || r.stage != stageNone {
 			return 0, errMemory
 		}
 		rest = rest[n:]
-		silent := max(saved-e.lastSeen, 0)
+		silent := max(saved-r.lastSeen, 0)
 		if silent > math.MaxInt64-between || time.Duration(silent+between) > t.cfg.IdleLifetime {
 			continue
 		}
-		e.lastSeen = now - silent - between
-		remembered = append(remembered, e)
+		r.lastSeen = now - silent - between
+		all = append(all, r)
 	}
-	return t.recall(remembered), nil
-}
-
-func (t *Table) recall(remembered []entry) (n int) {
-	for i := range remembered {
-		e := &remembered[i]
-		h := t.index.hash(&e.key)
-		if _, known := t.index.find(h, &e.key, &t.slab); known != nil || t.slab.live >= t.cfg.MaxFlows {
-			continue
-		}
-		e.pass = t.pass
-		id, place := t.slab.take()
-		*place = *e
-		t.index.insert(h, id)
-		n++
+	before := t.slab.live
+	for i := range all {
+		t.place(&all[i].entry)
 	}
-	return n
-}
-
-// recalled decodes the first conversation of rest and says how many bytes it has, 0 if it is none.
-func recalled(rest []byte) (e entry, n int) {
-	if len(rest) < 3 || rest[0] != byte(flow.IPv4) && rest[0] != byte(flow.IPv6) || evidence(rest[2]&^highMark) > evidenceSyn {
-		return entry{}, 0
-	}
-	size := addressLength(flow.Family(rest[0]))
-	n = 3 + 8 + 2*size + 4
-	if len(rest) < n {
-		return entry{}, 0
-	}
-	e.evidence, e.reversed = evidence(rest[2]&^highMark), rest[2]&highMark != 0
-	e.lastSeen = int64(binary.LittleEndian.Uint64(rest[3:]))
-	var low, high flow.Address
-	copy(low[:], rest[11:11+size])
-	copy(high[:], rest[11+size:11+2*size])
-	ports := rest[11+2*size:]
-	e.key = key{
-		lowHead: binary.BigEndian.Uint64(low[0:8]), lowTail: binary.BigEndian.Uint64(low[8:16]),
-		highHead: binary.BigEndian.Uint64(high[0:8]), highTail: binary.BigEndian.Uint64(high[8:16]),
-		meta: uint64(binary.LittleEndian.Uint16(ports))<<48 | uint64(binary.LittleEndian.Uint16(ports[2:]))<<32 |
-			uint64(rest[1])<<16 | uint64(rest[0])<<8 | fixedNot,
-	}
-	return e, n
+	return t.slab.live - before, nil
 }

@@ -31,7 +31,7 @@ func TestRestart(t *testing.T) {
 		{20 * time.Minute, 3, []string{"192.0.2.1 > 192.0.2.2 50000 x1", "192.0.2.2 > 192.0.2.1 500 x1", "2001:db8::9 > 2001:db8::1 4500 x1"}},
 		{31 * time.Minute, 0, []string{"192.0.2.1 > 192.0.2.2 500 x1", "192.0.2.2 > 192.0.2.1 20 x1", "2001:db8::1 > 2001:db8::9 4500 x1"}},
 	} {
-		before := newTable(t, nil)
+		before := tableOf(t, nil)
 		packets := []*packet.Packet{
 			pkt(t, flow.TCP, "192.0.2.1:20", "192.0.2.2:50000", packet.SYN),
 			pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0),
@@ -44,7 +44,7 @@ func TestRestart(t *testing.T) {
 		before.Add(icmp(t, "192.0.2.1", "192.0.2.2", 8, 0), 60, true, int64(start))
 		memory := written(before, start+time.Minute, 5*time.Hour)
 		// The new table's clock has nothing to do with the old one's; the wall clock tells how much time has passed.
-		after := newTable(t, nil)
+		after := tableOf(t, nil)
 		n, err := after.Recall(memory, int64(9*time.Hour), int64(5*time.Hour+test.silence-time.Minute))
 		if n != test.known || err != nil || after.Flows() != n {
 			t.Fatalf("%v: recalled %d, %v", test.silence, n, err)
@@ -66,7 +66,7 @@ func TestRestart(t *testing.T) {
 
 // TestMemoryIsBounded: what finds no room is left out, what is known already stays as it is.
 func TestMemoryIsBounded(t *testing.T) {
-	before := newTable(t, nil)
+	before := tableOf(t, nil)
 	for i := range 100 {
 		p := pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0)
 		p.Source[3] = byte(100 + i)
@@ -76,7 +76,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if want := memoryHead + 100*(3+8+8+4) + 4; len(memory) != want {
 		t.Errorf("%d bytes, want %d", len(memory), want)
 	}
-	after := newTable(t, func(c *Config) { c.MaxFlows = 30 })
+	after := tableOf(t, func(c *Config) { c.Memory = 30 * conversationMemory })
 	for _, want := range []int{30, 0} {
 		if n, err := after.Recall(memory, 2, 2); n != want || err != nil || after.Flows() != 30 {
 			t.Errorf("recalled %d, %v; %d flows", n, err, after.Flows())
@@ -86,11 +86,11 @@ func TestMemoryIsBounded(t *testing.T) {
 
 // TestMemoryDamaged: a memory with any byte changed, or cut anywhere, is refused whole.
 func TestMemoryDamaged(t *testing.T) {
-	before := newTable(t, nil)
+	before := tableOf(t, nil)
 	before.Add(pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0), 60, true, 1)
 	before.Add(pkt(t, flow.UDP, "[2001:db8::9]:4500", "[2001:db8::1]:4500", 0), 60, true, 1)
 	memory := written(before, 1, 1)
-	after := newTable(t, nil)
+	after := tableOf(t, nil)
 	for i := range memory {
 		changed := slices.Clone(memory)
 		changed[i] ^= byte(1 + rand.IntN(255))

@@ -3,8 +3,6 @@ package table
 import (
 	"math"
 	"time"
-
-	"github.com/weirflow/weir/pkg/flow"
 )
 
 // PassKind says what a pass takes and what it changes.
@@ -18,6 +16,9 @@ const (
 	Changes          // what changed since the last Changes or Drain pass, with its sums since the interval began
 )
 
+// Every kind takes the open attempts along: Changes those that were opened since the last Changes pass or before the
+// interval began, and of those that were closed the conversation without one.
+
 // Pass takes a picture of the table as it was at Begin, in steps, while packets go on being added: whatever a
 // packet is about to change is taken first. One pass is under way at a time.
 type Pass struct {
@@ -28,9 +29,10 @@ type Pass struct {
 	picture *Picture
 }
 
-// Begin starts a pass. One that is under way is completed first, all at once.
+// Begin starts a pass. One that is under way is completed first, all at once; but for the end of an interval a Copy or
+// Changes pass is given up, and its picture must be left alone.
 func (t *Table) Begin(kind PassKind) *Pass {
-	if t.taking != nil {
+	if t.taking != nil && (kind != Drain || t.taking.kind == Drain) {
 		t.taking.Step(math.MaxInt)
 	}
 	t.pass++
@@ -41,10 +43,13 @@ func (t *Table) Begin(kind PassKind) *Pass {
 	return p
 }
 
+// forgetCost is how many visits forgetting a conversation is worth: it goes through the index.
+const forgetCost = 4
+
 // Step visits up to limit conversations and says whether the picture is complete.
 func (p *Pass) Step(limit int) (done bool) {
 	t := p.table
-	if p.Done() && t.taking != p {
+	if t.taking != p {
 		return true
 	}
 	for ; limit > 0 && p.cursor < p.end; limit-- {
@@ -56,6 +61,7 @@ func (p *Pass) Step(limit int) (done bool) {
 		}
 		if p.kind == Drain && e.resting() && t.outlived(e) {
 			t.forget(id, e)
+			limit -= forgetCost
 			continue
 		}
 		p.visit(id, e)
@@ -76,10 +82,21 @@ func (t *Table) outlived(e *entry) bool {
 // visit takes one entry that the pass has not seen.
 func (p *Pass) visit(id uint32, e *entry) {
 	e.pass = p.table.pass
-	if !e.counted() || p.kind == Changes && !e.changed {
-		return
+	switch p.kind {
+	case Changes:
+		if !e.changed {
+			return
+		}
+	default:
+		if !e.counted() && e.attempt == 0 {
+			return
+		}
 	}
-	p.picture.add(id, e.key.flowKey(e.reversed), e.counters())
+	key, counters, open := e.key.flowKey(e.reversed), e.counters(), (*entry)(nil)
+	if e.attempt != 0 {
+		open = e
+	}
+	p.picture.add(p.table, id, &key, &counters, open)
 	switch p.kind {
 	case Drain:
 		e.reset()
@@ -94,11 +111,3 @@ func (p *Pass) Done() bool { return p.cursor == p.end }
 // Picture returns what was taken; it is the caller's to keep, in any goroutine. Before Done it is incomplete and
 // must be left alone.
 func (p *Pass) Picture() *Picture { return p.picture }
-
-// Conversation is what a pass took of one.
-type Conversation struct {
-	Key flow.Key // of the flow it counts for; its orientation may have changed since an earlier pass
-	// ID tells apart the conversations (and folded rows) that were counted in an interval.
-	ID       uint32
-	Counters flow.Counters
-}

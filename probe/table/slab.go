@@ -42,11 +42,12 @@ func (e *entry) counters() flow.Counters {
 	return c
 }
 
-// reset forgets what was counted; identity, orientation and open attempt stay.
+// reset forgets what was counted; identity, orientation and open attempt stay. The attempt is news for the checkpoints
+// of the interval that begins.
 func (e *entry) reset() {
 	e.bytesReceived, e.bytesSent, e.packetsReceived, e.packetsSent = 0, 0, 0, 0
 	e.outcomes, e.roundTrips, e.roundTripSum = [outcomeCount]uint16{}, 0, 0
-	e.changed = false
+	e.changed = e.attempt != 0
 }
 
 const (
@@ -57,6 +58,7 @@ const (
 // slab holds the entries in chunks that never move: an entry keeps its number and its address, and growing copies
 // nothing.
 type slab struct {
+	arena  *arena
 	chunks []*[chunkSize]entry
 	used   uint32 // entries ever taken
 	live   int    // entries in use
@@ -76,7 +78,7 @@ func (s *slab) take() (uint32, *entry) {
 	}
 	id := s.used
 	if int(id>>chunkBits) == len(s.chunks) {
-		s.chunks = append(s.chunks, new([chunkSize]entry))
+		s.chunks = append(s.chunks, allocate[[chunkSize]entry](s.arena))
 	}
 	s.used++
 	return id, s.at(id)
@@ -86,4 +88,12 @@ func (s *slab) release(id uint32, e *entry) {
 	*e = entry{lastSeen: int64(s.head)}
 	s.head = id + 1
 	s.live--
+}
+
+// close gives the memory back.
+func (s *slab) close() {
+	for _, chunk := range s.chunks {
+		free(s.arena, chunk)
+	}
+	s.chunks, s.used, s.live, s.head = nil, 0, 0, 0
 }

@@ -10,8 +10,8 @@
 //
 // Invariants: the sum over all rows of an interval equals what was added in it; a conversation has one entry; Add
 // allocates nothing once the table has grown to its load, and its work is bounded (the index grows in 256 separate
-// shards, so no packet ever waits for a rehash of everything); entries and index hold no pointers, so the garbage
-// collector never walks them. The hash is seeded per table: nobody can prepare collisions.
+// shards, so no packet ever waits for a rehash of everything); entries and index are outside of
+// the garbage collector's heap and hold no pointers. The hash is seeded per table: nobody can prepare collisions.
 //
 // Rotation, live view and checkpoint read the table through passes (pass.go), which take a consistent picture in
 // steps of bounded size between which packets go on being added.
@@ -30,10 +30,11 @@ import (
 
 // Config bounds a table.
 type Config struct {
-	// MaxFlows is how many conversations are remembered at most, those at rest included; one takes about 140
-	// bytes. A packet of a new conversation beyond it replaces one at rest or, where there is none at hand, is
-	// counted in a row that carries only family and protocol.
-	MaxFlows int `yaml:"max_flows"`
+	// Memory bounds in bytes what the flow table of an interface takes, with all that is copied of it to store an
+	// interval: so many conversations are remembered as 512 bytes each allow, those at rest included; 512 MiB are a
+	// million. A packet of a new conversation beyond it replaces one that has been at rest for a minute or, where there
+	// is none at hand, is counted in a row that carries only family and protocol. What is not needed is not taken.
+	Memory int64 `yaml:"memory"`
 	// IdleLifetime is how long a conversation at rest is remembered for its orientation, where the next packet
 	// alone would not give the same.
 	IdleLifetime time.Duration `yaml:"idle_lifetime"`
@@ -46,14 +47,14 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 1 << 20, IdleLifetime: 30 * time.Minute, AttemptTimeout: 15 * time.Second,
+	return Config{Memory: 512 << 20, IdleLifetime: 30 * time.Minute, AttemptTimeout: 15 * time.Second,
 		ServicePorts: []uint16{}}
 }
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
-	if c.MaxFlows < 1 || c.MaxFlows > maxFlows {
-		return fmt.Errorf("max_flows is %d: it must be between 1 and %d", c.MaxFlows, maxFlows)
+	if c.Memory < conversationMemory || c.Memory > maxFlows*conversationMemory {
+		return fmt.Errorf("memory is %d: it must be between %d and %d bytes", c.Memory, conversationMemory, maxFlows*conversationMemory)
 	}
 	if c.IdleLifetime < 0 {
 		return fmt.Errorf("idle_lifetime is %v: it must not be negative", c.IdleLifetime)
@@ -67,12 +68,21 @@ func (c Config) Validate() error {
 // maxFlows keeps the numbers of conversations apart from those of folded rows (foldedID).
 const maxFlows = 1 << 30
 
+// conversationMemory is what a conversation may take at most: 112 bytes in the table, up to 22 in its index and 24 as
+// an open attempt, up to 80 in a picture, 112 as a row, and about as much while that is stored.
+const conversationMemory = 512
+
+// LeastMemory is the least that Config.Memory can be.
+const LeastMemory = conversationMemory
+
 // maxAttemptTimeout keeps open attempts from piling up without end.
 const maxAttemptTimeout = 10 * time.Minute
 
 // Table is a live flow table. Its zero value is of no use: see New.
 type Table struct {
 	cfg      Config
+	budget   *budget // of this table and its siblings
+	arena    arena
 	index    index
 	slab     slab
 	attempts attempts
@@ -91,10 +101,33 @@ func New(cfg Config) *Table {
 	if err := cfg.Validate(); err != nil {
 		panic("table: " + err.Error())
 	}
-	t := &Table{cfg: cfg, services: newServicePorts(cfg.ServicePorts)}
+	return newTable(cfg, &budget{most: int(cfg.Memory / conversationMemory)})
+}
+
+// Sibling makes a table with the same configuration that shares this one's memory: both together hold no more
+// conversations than one alone might. They belong to the same goroutine.
+func (t *Table) Sibling() *Table { return newTable(t.cfg, t.budget) }
+
+// budget is how many conversations tables may hold together.
+type budget struct{ live, most int }
+
+func newTable(cfg Config, b *budget) *Table {
+	t := &Table{cfg: cfg, budget: b, services: newServicePorts(cfg.ServicePorts)}
+	t.index.arena, t.slab.arena, t.attempts.arena = &t.arena, &t.arena, &t.arena
 	t.index.init()
 	return t
 }
+
+// Close gives the table's memory back; nothing else may be called any more. Pictures are not touched by it.
+func (t *Table) Close() {
+	t.budget.live -= t.slab.live
+	t.index.close()
+	t.slab.close()
+	t.attempts.close()
+}
+
+// Bytes is how much memory the table has taken, without pictures.
+func (t *Table) Bytes() int { return t.arena.bytes }
 
 // Add counts a packet of the given frame length in bytes, at now (Unix nanoseconds, on a clock that is not set if
 // possible). It keeps nothing of p.
@@ -151,9 +184,10 @@ func saturate(a, b uint64) uint64 {
 
 // insert makes an entry for a conversation that is not known, nil where there is no room for it.
 func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) (uint32, *entry) {
-	if t.slab.live >= t.cfg.MaxFlows && !t.forgetOne() {
+	if t.budget.live >= t.budget.most && !t.forgetOne() {
 		return 0, nil
 	}
+	t.budget.live++
 	id, e := t.slab.take()
 	t.index.insert(h, id)
 	*e = entry{key: *k, pass: t.pass}
@@ -164,9 +198,10 @@ func (t *Table) insert(h uint64, k *key, p *packet.Packet, swapped bool) (uint32
 // forgetTries bounds the search for a conversation at rest: during a flood every packet pays for it.
 const forgetTries = 8
 
-// forgetOne makes room by forgetting a conversation at rest.
+// forgetOne makes room by forgetting a conversation that has been at rest for a while. One that talked just now is
+// not given away: a flood would take the place of everybody as soon as an interval has ended.
 func (t *Table) forgetOne() bool {
-	for range forgetTries {
+	for range min(forgetTries, t.slab.used) {
 		if t.hand++; t.hand >= t.slab.used {
 			t.hand = 0
 		}
@@ -174,8 +209,8 @@ func (t *Table) forgetOne() bool {
 		if e.free() {
 			continue
 		}
-		t.touch(t.hand, e)
-		if e.resting() {
+		if e.resting() && t.latest-e.lastSeen > int64(silence) {
+			t.touch(t.hand, e)
 			t.forget(t.hand, e)
 			return true
 		}
@@ -186,6 +221,7 @@ func (t *Table) forgetOne() bool {
 func (t *Table) forget(id uint32, e *entry) {
 	t.index.remove(t.index.hash(&e.key), id)
 	t.slab.release(id, e)
+	t.budget.live--
 }
 
 // Flows is the number of conversations in memory, those at rest included.

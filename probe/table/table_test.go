@@ -12,7 +12,7 @@ import (
 )
 
 func TestCounters(t *testing.T) {
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	p := pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0)
 	table.Add(p, 100, true, 1)
 	table.Add(p, 50, true, 2)
@@ -32,7 +32,7 @@ func TestCounters(t *testing.T) {
 }
 
 func TestRowsAppend(t *testing.T) {
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	table.Add(pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0), 100, true, 1)
 	before := []flow.Record{{Key: key4("203.0.113.1", "203.0.113.2", 1, flow.TCP)}}
 	got := table.Rotate(before)
@@ -42,7 +42,7 @@ func TestRowsAppend(t *testing.T) {
 }
 
 func TestSaturation(t *testing.T) {
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	p := pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0)
 	table.Add(p, 1, true, 1)
 	table.slab.at(0).bytesSent = math.MaxUint64 - 1
@@ -54,7 +54,7 @@ func TestSaturation(t *testing.T) {
 
 // TestFolding: at the cap nothing is lost, what was known stays exact, and room comes back with the next interval.
 func TestFolding(t *testing.T) {
-	table := newTable(t, func(c *Config) { c.MaxFlows = 2 })
+	table := tableOf(t, func(c *Config) { c.Memory = 2 * conversationMemory })
 	known := pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0)
 	table.Add(known, 100, true, 1)
 	table.Add(pkt(t, flow.TCP, "192.0.2.1:40000", "192.0.2.2:80", packet.SYN), 60, true, 1)
@@ -78,7 +78,7 @@ func TestFolding(t *testing.T) {
 	if got := table.Folded(); got != 6 {
 		t.Errorf("folded %d packets, want 6", got)
 	}
-	later := int64(time.Minute)
+	later := int64(2 * time.Minute)
 	table.Expire(later, math.MaxInt) // open attempts are kept, too
 	if rows := table.Rotate(nil); len(rows) != 2 || sum(rows) != (flow.Counters{Attempts: 2}) {
 		t.Errorf("unanswered attempts: %v", rows)
@@ -96,8 +96,8 @@ func TestConfig(t *testing.T) {
 		t.Error(err)
 	}
 	for _, change := range []func(*Config){
-		func(c *Config) { c.MaxFlows = -1 },
-		func(c *Config) { c.MaxFlows = maxFlows + 1 },
+		func(c *Config) { c.Memory = -1 },
+		func(c *Config) { c.Memory = maxFlows*conversationMemory + 1 },
 		func(c *Config) { c.IdleLifetime = -1 },
 		func(c *Config) { c.AttemptTimeout = 0 },
 		func(c *Config) { c.AttemptTimeout = maxAttemptTimeout + 1 },

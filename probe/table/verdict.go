@@ -213,7 +213,7 @@ func (t *Table) settle(e *entry, o outcome) {
 // closeAttempt forgets an open attempt but for what tells its repetitions.
 func (t *Table) closeAttempt(e *entry) {
 	t.attempts.remove(e.attempt)
-	e.attempt, e.stage = 0, stageSettled
+	e.attempt, e.stage, e.changed = 0, stageSettled, true
 }
 
 // book counts an outcome in the current interval. The pass under way has seen the entry.

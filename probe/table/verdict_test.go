@@ -51,7 +51,7 @@ type script struct {
 }
 
 func newScript(t *testing.T, protocol flow.Protocol, v6 bool) *script {
-	s := &script{t: t, table: newTable(t, nil), protocol: protocol,
+	s := &script{t: t, table: tableOf(t, nil), protocol: protocol,
 		client: netip.MustParseAddrPort("192.0.2.9:40000"), server: netip.MustParseAddrPort("192.0.2.2:443")}
 	if v6 {
 		s.client, s.server = netip.MustParseAddrPort("[2001:db8::9]:40000"), netip.MustParseAddrPort("[2001:db8::2]:443")
@@ -285,7 +285,7 @@ func TestVerdictOthers(t *testing.T) {
 		"quotes an unknown":     {[]*packet.Packet{s.quote(datagram(a+":40000", b+":53"), "port")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := newTable(t, nil)
+			table := tableOf(t, nil)
 			for i, p := range test.packets {
 				table.Add(p, 60, true, int64(i+1)*int64(time.Second))
 				checkTable(t, table)
@@ -321,7 +321,7 @@ func TestErrorIsMetered(t *testing.T) {
 // TestMemoryKeepsAttempts: after a rest in which the conversation is remembered, the next packet is no attempt; after
 // it was forgotten, it is.
 func TestMemoryKeepsAttempts(t *testing.T) {
-	table := newTable(t, func(c *Config) { c.IdleLifetime = 30 * time.Minute })
+	table := tableOf(t, func(c *Config) { c.IdleLifetime = 30 * time.Minute })
 	p := pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0)
 	rotate := func(at time.Duration) (attempts uint64) {
 		table.Add(pkt(t, 47, "192.0.2.5:0", "192.0.2.6:0", 0), 60, true, int64(at)) // time goes on
@@ -353,7 +353,7 @@ func TestMemoryKeepsAttempts(t *testing.T) {
 
 // TestExpireInSteps: the work of a call is bounded, and times on a clock that was set back hold up nothing.
 func TestExpireInSteps(t *testing.T) {
-	table := newTable(t, nil)
+	table := tableOf(t, nil)
 	for i := range 1500 { // more than one chunk of attempts
 		p := pkt(t, flow.UDP, "192.0.2.1:1", "192.0.2.2:53", 0)
 		p.SourcePort = uint16(30000 + i)

@@ -1,0 +1,191 @@
+package query
+
+import (
+	"context"
+	"sync"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
+)
+
+// chunksPerTask is how many chunks a worker takes at a time.
+const chunksPerTask = 16
+
+// task is a piece of work on a part: some of its candidates, or its rollups.
+type task struct {
+	part        *part
+	from, until int
+}
+
+// sumHashed sums all groups of the plan in tables by hash, in as many passes as memory demands, and calls emit with
+// the groups of each pass.
+func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error {
+	var tasks []task
+	for _, p := range pl.parts {
+		if p.method == methodRollup || p.method == methodTotals {
+			tasks = append(tasks, task{part: p})
+			continue
+		}
+		for i := 0; i < len(p.candidates); i += chunksPerTask {
+			tasks = append(tasks, task{p, i, min(i+chunksPerTask, len(p.candidates))})
+		}
+	}
+	workers := max(min(pl.run.engine.workers(), len(tasks)), 1)
+	seed := newSeed()
+	list := make([]*worker, workers)
+	for i := range list {
+		list[i] = pl.newWorker(ctx, newTable(pl.counters, pl.maxEntries(workers), seed, pl.only), 1)
+	}
+	return list[0].passes(func() error { return pl.pass(ctx, tasks, list) }, func() error { return emit(list[0].table) })
+}
+
+// pass fills the first worker's table with the groups from its lowest hash on.
+func (pl *plan) pass(ctx context.Context, tasks []task, list []*worker) error {
+	low := list[0].table.low
+	for _, w := range list[1:] {
+		w.table.begin(low)
+	}
+	var mu sync.Mutex // guards high
+	high := list[0].table.high
+	err := parallel(ctx, len(list), len(tasks), func(ctx context.Context, worker, task int) error {
+		w := list[worker]
+		w.ctx = ctx
+		if err := w.run(&tasks[task]); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if high = min(high, w.table.high); w.table.high > high {
+			w.table.cut(high) // another one had no room for these
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	first := list[0]
+	if first.table.high > high {
+		first.table.cut(high)
+	}
+	if err := first.addLoose(0, len(pl.loose.keys)); err != nil {
+		return err
+	}
+	for _, w := range list[1:] {
+		if err := first.merge(w.table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) run(t *task) error {
+	switch t.part.method {
+	case methodTotals:
+		return w.totals(t.part)
+	case methodRollup:
+		return w.rollups(t.part)
+	}
+	for _, c := range t.part.candidates[t.from:t.until] {
+		if err := w.load(w.buffers[0], t.part, c); err != nil {
+			return err
+		}
+		if err := w.emit(w.buffers[0], w.buffers[0].selected); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge adds the groups of another table.
+func (w *worker) merge(t *table) error {
+	for i := 1; i < len(t.keys); {
+		n := min(len(t.keys)-i, batchSize)
+		done := w.table.locate(t.keys[i:i+n], w.entries)
+		for k, entry := range w.entries[:done] {
+			c := t.counted(i + k)
+			w.table.addCounters(entry, &c)
+		}
+		if i += done; done < n {
+			if err := w.table.halve(); err != nil {
+				return err
+			}
+		}
+	}
+	t.begin(0)
+	return nil
+}
+
+// totals adds the sums by stamp.
+func (w *worker) totals(p *part) error {
+	sums, err := p.StampTotals()
+	if err != nil {
+		w.plan.run.lose(p.Reader, -1, err)
+		return nil
+	}
+	for i := range p.bins {
+		c, rows := sums.IPv4[i].Counters, sums.IPv4[i].Rows+sums.IPv6[i].Rows
+		c.Add(sums.IPv6[i].Counters)
+		if p.bins[i] == outside || rows == 0 {
+			continue
+		}
+		if err := w.addOne(packed{rest: p.base | p.bins[i]}, &c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rollups adds the sums by service, and by service and stamp where rows have to be told apart.
+func (w *worker) rollups(p *part) error {
+	if p.byRow {
+		for _, rank := range p.rollups {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
+			sums, _, err := p.ServiceRollup(uint32(rank))
+			if err != nil {
+				w.plan.run.lose(p.Reader, -1, err)
+				continue
+			}
+			if err := w.addStamps(p, p.base|p.serviceBits[rank], &sums); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	sums, err := p.ServiceTotals()
+	if err != nil {
+		w.plan.run.lose(p.Reader, -1, err)
+		return nil
+	}
+	for _, rank := range p.rollups {
+		if err := w.addOne(packed{rest: p.base | p.serviceBits[rank]}, &sums[rank].Counters); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addStamps adds the sums of a service by stamp.
+func (w *worker) addStamps(p *part, rest uint64, sums *segment.Rollup) error {
+	for i, stamp := range sums.Stamps {
+		if p.bins[stamp] == outside {
+			continue
+		}
+		if err := w.addOne(packed{rest: rest | p.bins[stamp]}, &sums.Counters[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) addOne(k packed, c *flow.Counters) error {
+	w.keys[0] = k
+	for w.table.locate(w.keys[:1], w.entries) == 0 {
+		if err := w.table.halve(); err != nil {
+			return err
+		}
+	}
+	w.table.addCounters(w.entries[0], c)
+	return nil
+}

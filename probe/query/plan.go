@@ -1,0 +1,339 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
+	"github.com/weirflow/weir/probe/segment"
+)
+
+// plan is how the groups of a shape are summed over the segments of a query and the loose rows beside them.
+type plan struct {
+	run         *run
+	shape       shape
+	first, last int64
+	bins        []int64 // ends, ascending; with shape.time
+	counters    []int   // that are not zero everywhere
+	parts       []*part // those that may hold matches
+	space       space
+	loose       loose
+	only        keySet // nil: all groups
+}
+
+// part is a segment within a plan.
+type part struct {
+	*segment.Reader
+	plan        *plan
+	name        string // of the interface
+	base        uint64 // what the interface and a common bin contribute to packed.rest
+	ipv4, codes uint32 // number of IPv4 addresses, of all addresses
+	services    []segment.Service
+	chunks      []segment.Chunk
+	test        *test
+	byRow       bool     // its rows are looked at, not the sums of its tuples
+	whole       bool     // all its stamps are within the plan
+	bins        []uint64 // by stamp: contribution to packed.rest, or outside
+	serviceBits []uint64 // by rank: contribution to packed.rest
+	sources     []uint32 // by code: number in the plan's space
+	targets     []uint32 // the same for destinations
+	candidates  []candidate
+	wantKey     segment.Columns
+	wantValues  segment.Columns
+	method      method
+	reason      string
+	rollups     []int // ranks, for methodRollup
+
+	zeros [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
+	mu    sync.Mutex   // guards what follows
+	read  int64        // bytes
+	rows  int64        // looked at
+	done  map[int]bool // chunks that were read
+}
+
+// outside marks a stamp that is not within the plan.
+const outside = ^uint64(0)
+
+const noCode = ^uint32(0)
+
+// candidate is a chunk that may hold matches.
+type candidate struct {
+	chunk int
+	all   bool // all its tuples match
+}
+
+// method is how the rows of a part are summed.
+type method uint8
+
+const (
+	methodSkipped method = iota
+	methodRollup
+	methodTotals
+	methodSums
+	methodRows
+)
+
+func (m method) String() string {
+	return [...]string{"skipped", "rollup", "totals", "sums", "rows"}[m]
+}
+
+// newPlan binds a condition to the run's segments. A segment that cannot be read is lost and named.
+func (r *run) newPlan(s shape, c *condition) (*plan, error) {
+	pl := &plan{run: r, shape: s, first: r.first, last: r.last}
+	has := r.looseHas()
+	var bound []*part
+	for i := range r.opened {
+		p, err := pl.newPart(&r.opened[i], c)
+		if err != nil {
+			r.lose(r.opened[i].Reader, -1, err)
+			continue
+		}
+		r.steps = append(r.steps, p)
+		if p.method == methodSkipped {
+			continue
+		}
+		has |= p.HasCounter()
+		bound = append(bound, p)
+	}
+	for i := range segment.CounterCount {
+		if has>>i&1 != 0 {
+			pl.counters = append(pl.counters, i)
+		}
+	}
+	if s.time {
+		if err := pl.makeBins(bound); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range bound {
+		if err := p.prepare(); err != nil {
+			r.lose(p.Reader, -1, err)
+			continue
+		}
+		pl.parts = append(pl.parts, p)
+	}
+	if err := pl.makeSpace(); err != nil {
+		return nil, err
+	}
+	pl.makeLoose()
+	for _, p := range pl.parts {
+		for _, c := range p.candidates {
+			r.progress.expect(int64(p.chunks[c.chunk].Rows))
+		}
+	}
+	return pl, nil
+}
+
+// opened is a segment of an interface.
+type opened struct {
+	*segment.Reader
+	iface uint16
+}
+
+func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
+	p = &part{Reader: o.Reader, plan: pl, name: pl.run.interfaces[o.iface], done: map[int]bool{}}
+	if pl.shape.iface {
+		p.base = uint64(o.iface) << packedInterface
+	}
+	stamps, err := p.Stamps()
+	if err != nil {
+		return nil, err
+	}
+	from, until := within(stamps, pl.first, pl.last)
+	if from == until {
+		p.reason = "no interval in the time span"
+		return p, nil
+	}
+	p.whole = from == 0 && until == len(stamps)
+	if p.services, err = p.Services(); err != nil {
+		return nil, err
+	}
+	p.ipv4, p.codes = p.IPv4Count(), p.AddressCount()
+	if err := p.findZeros(); err != nil {
+		return nil, err
+	}
+	if p.chunks, err = p.Chunks(); err != nil {
+		return nil, err
+	}
+	if p.test, err = c.bind(p); err != nil {
+		return nil, err
+	}
+	if p.test.operation == never {
+		p.reason = "nothing in its dictionaries matches"
+		return p, nil
+	}
+	return p, p.choose(stamps[from:until], uint32(from), uint32(until))
+}
+
+// within returns the range of ascending stamps that are not before first nor after last.
+func within(stamps []int64, first, last int64) (from, until int) {
+	from, _ = slices.BinarySearch(stamps, first)
+	until, _ = slices.BinarySearch(stamps, last+1)
+	return from, max(from, until)
+}
+
+// choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order.
+func (p *part) choose(stamps []int64, from, until uint32) error {
+	s := &p.plan.shape
+	oneBin := !s.time || p.plan.run.binEnd(stamps[0]) == p.plan.run.binEnd(stamps[len(stamps)-1])
+	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
+	verdicts := p.HasCounter()&attempts != 0 && (s.verdict || p.test.onVerdicts())
+	p.byRow = !p.whole || !oneBin || verdicts
+	grouped := s.source || s.destination || s.verdict && verdicts
+	if !grouped && (p.test.operation == always || p.test.operation == onService) {
+		if done, err := p.chooseRollup(); done || err != nil {
+			return err
+		}
+	}
+	p.method, p.reason = methodSums, "all its intervals belong to the answer as a whole"
+	if p.byRow {
+		p.method = methodRows
+		switch {
+		case verdicts:
+			p.reason = "verdicts are those of rows"
+		case !p.whole:
+			p.reason = "the time span begins or ends inside"
+		default:
+			p.reason = "bins are shorter than the segment"
+		}
+	}
+	for i := range p.chunks {
+		c := &p.chunks[i]
+		if c.FirstStamp >= until || c.LastStamp < from {
+			continue
+		}
+		if o := p.test.chunk(i, c); o != none {
+			p.candidates = append(p.candidates, candidate{i, o == all})
+		}
+	}
+	if len(p.candidates) == 0 {
+		p.method, p.reason = methodSkipped, "no chunk can match"
+	}
+	return nil
+}
+
+// chooseRollup takes sums by stamp or by service where they answer exactly.
+func (p *part) chooseRollup() (done bool, err error) {
+	s := &p.plan.shape
+	if p.test.operation == always && !s.port && !s.protocol {
+		p.method, p.reason = methodTotals, "sums by interval answer exactly"
+		return true, nil
+	}
+	p.rollups = p.rollups[:0]
+	for rank := range p.services {
+		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
+			p.rollups = append(p.rollups, rank)
+		}
+	}
+	if p.byRow { // the least frequent services are those that may have no rollup
+		_, known, err := p.ServiceRollup(uint32(p.rollups[len(p.rollups)-1]))
+		if !known || err != nil {
+			p.rollups = nil
+			return false, err
+		}
+	}
+	p.method, p.reason = methodRollup, "sums by service answer exactly"
+	return true, nil
+}
+
+// makeBins lists the ends of the bins.
+func (pl *plan) makeBins(parts []*part) error {
+	add := func(stamp int64) {
+		if end := pl.run.binEnd(stamp); len(pl.bins) == 0 || pl.bins[len(pl.bins)-1] != end {
+			pl.bins = append(pl.bins, end)
+		}
+	}
+	for _, p := range parts {
+		stamps, err := p.Stamps()
+		if err != nil {
+			continue // prepare says so
+		}
+		from, until := within(stamps, pl.first, pl.last)
+		for _, stamp := range stamps[from:until] {
+			add(stamp)
+		}
+	}
+	for g := range pl.run.groups.all() {
+		pl.bins = append(pl.bins, g.key.stamp)
+	}
+	slices.Sort(pl.bins)
+	pl.bins = slices.Compact(pl.bins)
+	if len(pl.bins) > maxBins {
+		return &wire.LimitError{What: "time bins", Limit: maxBins, Remedy: "ask for a longer time resolution or a shorter time span"}
+	}
+	return nil
+}
+
+// bin is the number of the bin of a stamp, as it stands in packed.rest.
+func (pl *plan) bin(end int64) uint64 {
+	i, _ := slices.BinarySearch(pl.bins, end)
+	return uint64(i) << packedBin
+}
+
+// prepare makes what the rows of the part contribute to keys.
+func (p *part) prepare() error {
+	s := &p.plan.shape
+	stamps, err := p.Stamps()
+	if err != nil {
+		return err
+	}
+	p.bins = make([]uint64, len(stamps))
+	for i, stamp := range stamps {
+		switch {
+		case stamp < p.plan.first || stamp > p.plan.last:
+			p.bins[i] = outside
+		case s.time:
+			p.bins[i] = p.plan.bin(p.plan.run.binEnd(stamp))
+		}
+	}
+	if !p.byRow && s.time {
+		p.base |= p.bins[0] // whole, and in one bin
+	}
+	p.serviceBits = make([]uint64, len(p.services))
+	for i, service := range p.services {
+		if s.port {
+			p.serviceBits[i] = uint64(service.Port)
+		}
+		if s.protocol {
+			p.serviceBits[i] |= uint64(service.Protocol) << packedProtocol
+		}
+	}
+	p.wantColumns()
+	return nil
+}
+
+// wantColumns says what is decoded of a chunk that has matches.
+func (p *part) wantColumns() {
+	s := &p.plan.shape
+	if s.source || s.destination {
+		p.wantKey |= segment.Sources // for the family, and for the place within a partition
+	}
+	if s.destination {
+		p.wantKey |= segment.Destinations
+	}
+	if s.port || s.protocol {
+		p.wantKey |= segment.Services
+	}
+	each := segment.Sum
+	if p.byRow {
+		each = segment.Value
+		p.wantValues = segment.RowCounts | segment.StampIndices
+	}
+	for i := range segment.CounterCount {
+		if p.HasCounter()>>i&1 != 0 {
+			p.wantValues |= each << i
+		}
+	}
+}
+
+// family is that of a code.
+func (p *part) family(code uint32) flow.Family {
+	if code < p.ipv4 {
+		return flow.IPv4
+	}
+	return flow.IPv6
+}
+
+func (p *part) String() string { return fmt.Sprintf("%s, %s", p.Name(), p.method) }

@@ -1,0 +1,23 @@
+package table
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// takePages maps zeroed memory of at least size bytes. The system gives each page when it is first touched.
+func takePages(size int) unsafe.Pointer {
+	at, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil { // as with the Go runtime: there is nothing to go on with
+		panic(fmt.Sprintf("table: map %d bytes: %v", size, err))
+	}
+	return at
+}
+
+func givePages(at unsafe.Pointer, size int) {
+	if err := unix.MunmapPtr(at, uintptr(size)); err != nil {
+		panic("table: unmap: " + err.Error())
+	}
+}
