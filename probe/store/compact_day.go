@@ -315,6 +315,12 @@ func (d *daily) make(ctx context.Context, number int, size int64, write func(vfs
 	if err := d.room(size); err != nil {
 		return err
 	}
+	if d.store.outdated.Load() {
+		if err := writeIdentity(d.store.files, d.store.root, d.store.hostID); err != nil {
+			return err
+		}
+		d.store.outdated.Store(false)
+	}
 	path := filepath.Join(d.dir, d.day.segmentName(number))
 	temp := path + tempSuffix
 	info, err := d.writeSegment(ctx, temp, write)
