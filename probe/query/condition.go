@@ -108,6 +108,7 @@ type test struct {
 	operation operation
 	operands  []*test
 	spans     []span   // of codes, sorted, disjoint: onSource, onDestination
+	chunks    []uint64 // one bit a chunk that may hold a match; nil where that is not known
 	set       []uint64 // one bit a code or service; nil where spans are few
 	single    int      // the only service of the set, -1
 	verdicts  uint8    // bit by flow.Verdict
@@ -161,7 +162,10 @@ func (c *condition) bind(p *part) (*test, error) {
 		}
 		t.named = p.folded()
 	}
-	return t, nil
+	if t.operation == onDestination {
+		t.chunks, err = p.postings(t.spans)
+	}
+	return t, err
 }
 
 func constant(holds bool) *test {

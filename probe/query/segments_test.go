@@ -227,7 +227,10 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 		config := segment.Config{ChunkTuples: 1 + r.IntN(40), ChunkRows: 1 + r.IntN(200), RollupRows: uint64(r.IntN(30))}
 		stored := inColumns(t, r, m, config, 1+r.IntN(20))
 		var engines []*Engine
-		for _, c := range []Config{{Parallel: 1}, {Parallel: 4}, {Parallel: 2, Memory: 40 << 10}, {Parallel: 1, Memory: 24 << 10}} {
+		for _, c := range []Config{
+			{Parallel: 1, neverSparse: true}, {Parallel: 4, alwaysSparse: true}, {Parallel: 3},
+			{Parallel: 2, Memory: 40 << 10, neverSparse: true}, {Parallel: 1, Memory: 24 << 10, neverSparse: true},
+		} {
 			c.MaxGroups = DefaultConfig().MaxGroups
 			e, err := New(c, Deps{Stored: stored, Host: "host1", HostID: "id1", Now: rows.deps.Now})
 			if err != nil {
@@ -235,7 +238,7 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 			}
 			engines = append(engines, e)
 		}
-		for range 120 {
+		for range 60 {
 			request := randomRequest(r)
 			q := prepare(t, request)
 			want, err := rows.Query(context.Background(), q)
