@@ -48,6 +48,12 @@ const daySeconds = 24 * 60 * 60
 // write makes a segment of blocks, which are of one day.
 func write(t testing.TB, config segment.Config, iface string, blocks []block) *segment.Reader {
 	t.Helper()
+	return writeTo(t, vfs.NewMemory(), config, iface, blocks)
+}
+
+// writeTo makes it as /s/segment.
+func writeTo(t testing.TB, files *vfs.Memory, config segment.Config, iface string, blocks []block) *segment.Reader {
+	t.Helper()
 	var rows []segment.Row
 	var intervals []flow.Interval
 	var words segment.Vocabulary
@@ -59,7 +65,6 @@ func write(t testing.TB, config segment.Config, iface string, blocks []block) *s
 		}
 	}
 	slices.SortFunc(rows, func(a, b segment.Row) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stamp, b.Stamp)) })
-	files := vfs.NewMemory()
 	if err := files.MkdirAll("/s", 0o755); err != nil {
 		t.Fatal(err)
 	}
