@@ -148,10 +148,10 @@ func (v View) comparison(r *wire.Result) []tableColumn {
 
 // changed says how a figure became another one, in percent.
 func changed(before, now uint64) string {
-	switch {
-	case before == now:
+	switch before {
+	case now:
 		return "0.0"
-	case before == 0:
+	case 0:
 		return "new"
 	}
 	return strconv.FormatFloat(100*(float64(now)/float64(before)-1), 'f', 1, 64)
