@@ -107,7 +107,7 @@ func (v *actorsVerb) read(path string) ([]byte, error) {
 		if err != nil {
 			return nil, failure(err, "")
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		source = file
 	}
 	text, err := io.ReadAll(io.LimitReader(source, actors.MaxBytes+1))

@@ -192,7 +192,7 @@ func (v *configVerb) read() (map[string]client.InterfaceConfig, error) {
 		if err != nil {
 			return nil, failure(err, "")
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		source = file
 	}
 	text, err := io.ReadAll(io.LimitReader(source, maxConfigFile+1))
