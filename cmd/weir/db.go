@@ -17,7 +17,7 @@ import (
 func (a *app) dbCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "db",
-		Short: "Look after a database: stat, check, import, export, compact, prune",
+		Short: "Look after a database: stat, check, repair, dump, import, export, compact, prune",
 		Long: `Look after a database on this machine: what it holds, whether all of it can be read, bring data into it, and out of it.
 
 stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
@@ -27,7 +27,7 @@ stat and check read a store of weir-probe and a database of goProbe v4 alike.`,
 		},
 	}
 	command.AddCommand(a.dbStatCommand(), a.dbCheckCommand(), a.dbImportCommand(), a.dbExportCommand(),
-		a.dbCompactCommand(), a.dbPruneCommand())
+		a.dbCompactCommand(), a.dbPruneCommand(), a.dbRepairCommand(), a.dbDumpCommand())
 	return command
 }
 
@@ -40,8 +40,21 @@ type database struct {
 	close   func()
 }
 
-// dataVersion tells states of the data in a span apart; "" where that is not known.
-func (d *database) dataVersion([]string, int64, int64) (string, error) { return "", nil }
+// dataVersion tells states of the data of interfaces in a span apart; "" where that is not known.
+func (d *database) dataVersion(interfaces []string, first, last int64) (string, error) {
+	if d.store == nil {
+		return "", nil
+	}
+	versions := make([]string, 0, len(interfaces))
+	for _, name := range interfaces {
+		version, err := d.store.DataVersion(name, first, last)
+		if err != nil {
+			return "", err
+		}
+		versions = append(versions, name+" "+version)
+	}
+	return strings.Join(versions, ", "), nil
+}
 
 // openDatabase opens what is in a directory.
 func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*database, error) {

@@ -25,8 +25,8 @@ type parquetRow struct {
 	Interface       string `parquet:"iface,dict"`
 	Source          string `parquet:"sip,optional,dict"`
 	Destination     string `parquet:"dip,optional,dict"`
-	Port            uint16 `parquet:"dport,dict"`
-	Protocol        uint8  `parquet:"proto,dict"`
+	Port            uint32 `parquet:"dport,dict"`
+	Protocol        uint32 `parquet:"proto,dict"`
 	BytesReceived   uint64 `parquet:"bytes_received"`
 	BytesSent       uint64 `parquet:"bytes_sent"`
 	PacketsReceived uint64 `parquet:"packets_received"`
@@ -116,7 +116,7 @@ func (p *Parquet) row(h *heldRow) parquetRow {
 	c := &h.record.Counters
 	return parquetRow{
 		Time: h.stamp * 1000, Host: p.origin.Host, HostID: p.origin.HostID, Interface: p.ifaces[h.iface],
-		Source: text(source), Destination: text(destination), Port: h.record.Key.DestinationPort, Protocol: uint8(h.record.Key.Protocol),
+		Source: text(source), Destination: text(destination), Port: uint32(h.record.Key.DestinationPort), Protocol: uint32(h.record.Key.Protocol),
 		BytesReceived: c.BytesReceived, BytesSent: c.BytesSent, PacketsReceived: c.PacketsReceived, PacketsSent: c.PacketsSent,
 		Attempts: c.Attempts, Accepts: c.Accepts, Rejects: c.Rejects, RoundTripSum: c.RoundTripNanoseconds, RoundTrips: c.RoundTrips,
 	}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirflow/weir/pkg/render"
+	"github.com/weirflow/weir/probe/store"
+	"github.com/weirflow/weir/probe/vfs"
+)
+
+func (a *app) dbDumpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "dump FILE",
+		Short: "Show what a file of a store holds, place by place",
+		Long: `Show what a log (.wlog) or a segment (.wseg) of a store holds: headers, blocks, sections, chunks and columns with their
+places, sizes and checksums. docs/FORMAT.md says what they mean. Rows are shown by weir db export.`,
+		Example: `  weir db dump /var/lib/weir/interfaces/eth0/2026-11-21.wseg`,
+		Args:    oneFile,
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			err := store.Dump(vfs.OS{}, arguments[0], a.stdout)
+			if errors.Is(err, store.ErrNoData) {
+				return failure(err, "weir db stat shows what a store holds")
+			}
+			return err
+		},
+	}
+}
+
+func oneFile(_ *cobra.Command, arguments []string) error {
+	if len(arguments) != 1 {
+		return usage(fmt.Sprintf("%d files are named, but one is expected", len(arguments)), "weir db dump --help shows an example")
+	}
+	return nil
+}
+
+func (a *app) dbRepairCommand() *cobra.Command {
+	var directory string
+	var dryRun bool
+	command := &cobra.Command{
+		Use:   "repair [-d DIR] [--dry-run]",
+		Short: "Set damaged files of a store aside and keep what can be read of them",
+		Long: `Set damaged files of a store aside, having brought what can be read of them into new ones. Nothing is deleted: a file that
+is set aside stays beside the others, under a name that is not read, until its day is pruned. The store must not be in use
+by a probe.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return a.dbRepair(c.Context(), directory, dryRun) },
+	}
+	a.directoryFlag(command, &directory)
+	command.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing, and say what would be set aside")
+	return command
+}
+
+func (a *app) dbRepair(ctx context.Context, directory string, dryRun bool) error {
+	s, err := a.openWritable(store.Config{Path: directory})
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // each step is durable
+	names, err := s.Interfaces()
+	if err != nil {
+		return err
+	}
+	files, lost := 0, uint64(0)
+	for _, name := range names {
+		err := s.Repair(ctx, name, dryRun, func(r store.Repaired) {
+			files++
+			lost += r.Lost
+			fmt.Fprintln(a.stdout, render.Safe(r.String()))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	did := "set aside"
+	if dryRun {
+		did = "would be set aside"
+	}
+	_, err = fmt.Fprintf(a.stdout, "files %s: %d; rows lost, as far as that is known: %d\n", did, files, lost)
+	return err
+}
