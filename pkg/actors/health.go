@@ -12,9 +12,9 @@ type Grade string
 
 // The states of a list.
 const (
-	StateOK      Grade = "ok"
-	StateWarning Grade = "warning" // it works, and something in it is probably not meant
-	StateAlarm   Grade = "alarm"   // it is empty, or more than half of it could not be read
+	GradeOK      Grade = "ok"
+	GradeWarning Grade = "warning" // it works, and something in it is probably not meant
+	GradeAlarm   Grade = "alarm"   // it is empty, or more than half of it could not be read
 )
 
 // Health is what can be said of a list without knowing what it is for.
@@ -22,7 +22,7 @@ type Health struct {
 	Name    string `json:"name,omitempty"`
 	Hash    string `json:"hash"`
 	Format  string `json:"format"`
-	State   Grade  `json:"state"`
+	Grade   Grade  `json:"state"`
 	Lines   int    `json:"lines"`
 	Entries int    `json:"entries"`
 	IPv4    int    `json:"ipv4"`
@@ -106,13 +106,13 @@ func (h *Health) judge(l *List) {
 	}
 	switch {
 	case h.Entries == 0:
-		h.State, h.Warnings = StateAlarm, append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
+		h.Grade, h.Warnings = GradeAlarm, append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
 	case h.FaultCount > h.Entries:
-		h.State = StateAlarm
+		h.Grade = GradeAlarm
 	case len(h.Warnings) > 0:
-		h.State = StateWarning
+		h.Grade = GradeWarning
 	default:
-		h.State = StateOK
+		h.Grade = GradeOK
 	}
 }
 

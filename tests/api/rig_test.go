@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
@@ -56,6 +57,7 @@ type options struct {
 	server func(*serve.Config)
 	agent  func(*agent.Config)
 	now    func() time.Time // nil: it is the present
+	traces trace.TracerProvider
 }
 
 func newRig(t testing.TB, o options) *rig {
@@ -82,7 +84,7 @@ func newRig(t testing.TB, o options) *rig {
 	var err error
 	r.server, err = serve.New(cfg, serve.Deps{
 		Querier: r.agent, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: "test"}, Extra: r.agent.Routes(),
-		Registerer: registry, Gatherer: registry, RuntimeID: r.agent.RuntimeID(), Now: o.now,
+		Registerer: registry, Gatherer: registry, RuntimeID: r.agent.RuntimeID(), Now: o.now, Traces: o.traces,
 		Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
 		},
@@ -111,11 +113,11 @@ func (r *rig) capture(t testing.TB, dir string, logger *slog.Logger, o options) 
 	var err error
 	r.agent, err = agent.New(cfg, agent.Deps{
 		Logger: logger, Now: o.now, List: func() ([]string, error) { return interfaces, nil },
-		Open: func(c capture.LiveConfig) (capture.Source, error) {
+		Open: func(c capture.LiveConfig, _ int) ([]capture.Source, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			sources[c.Interface] = &source{wake: make(chan struct{}, 1)}
-			return sources[c.Interface], nil
+			return []capture.Source{sources[c.Interface]}, nil
 		},
 	})
 	if err != nil {
