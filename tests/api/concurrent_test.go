@@ -102,7 +102,7 @@ func TestConcurrentQueries(t *testing.T) {
 			for i := n; ctx.Err() == nil; i += 7 {
 				q := list[i%len(list)]
 				if i%10 == 3 { // these are as new as the moment, and only have to come
-					if text := ask(t, ctx, c, r.query+"/_query", `{"query":"sip,dport","ifaces":"any","first":"-1h","live":true}`); text != nil {
+					if text := ask(ctx, t, c, r.query+"/_query", `{"query":"sip,dport","ifaces":"any","first":"-1h","live":true}`); text != nil {
 						live.Add(1)
 					}
 					continue
@@ -111,7 +111,7 @@ func TestConcurrentQueries(t *testing.T) {
 				if i%5 == 1 {
 					path = "/_query/sse"
 				}
-				text := ask(t, ctx, c, r.query+path, q)
+				text := ask(ctx, t, c, r.query+path, q)
 				if text == nil {
 					continue
 				}
@@ -151,7 +151,7 @@ func TestConcurrentQueries(t *testing.T) {
 }
 
 // ask returns the body of an answer with 200; nil when the time is up.
-func ask(t testing.TB, ctx context.Context, c *http.Client, url, body string) []byte {
+func ask(ctx context.Context, t testing.TB, c *http.Client, url, body string) []byte {
 	r, err := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Error(err)
