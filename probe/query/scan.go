@@ -164,6 +164,12 @@ func (w *worker) emit(b *buffer, selected []uint32) error {
 	for len(selected) > 0 {
 		n := min(len(selected), batchSize)
 		w.tupleKeys(b, selected[:n], w.keys)
+		if w.plan.sparse {
+			if err := w.sparseAddresses(b, selected[:n], w.keys); err != nil {
+				w.plan.run.lose(b.part.Reader, -1, err)
+				return nil
+			}
+		}
 		if err := w.addBatch(w.keys[:n], selected[:n], &b.loaded.Sum); err != nil {
 			return err
 		}
@@ -201,6 +207,10 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 		}
 	}
 	switch sources, targets := b.sources(), b.targets(); {
+	case w.plan.sparse: // sparseAddresses adds them
+		for i := range keys {
+			keys[i].addresses = 0
+		}
 	case s.source && s.destination:
 		for i, t := range tuples {
 			keys[i].addresses = uint64(p.sources[sources[t]])<<32 | uint64(p.targets[targets[t]])
@@ -217,6 +227,8 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 		for i := range keys {
 			keys[i].addresses = 0
 		}
+	}
+	if !s.source && !s.destination {
 		return
 	}
 	w.markSix(b, tuples, keys)
@@ -246,6 +258,12 @@ func (w *worker) emitRows(b *buffer, selected []uint32) error {
 		tuples := selected[:min(len(selected), len(tupleKeys))]
 		selected = selected[len(tuples):]
 		w.tupleKeys(b, tuples, tupleKeys[:])
+		if w.plan.sparse {
+			if err := w.sparseAddresses(b, tuples, tupleKeys[:]); err != nil {
+				w.plan.run.lose(p.Reader, -1, err)
+				break
+			}
+		}
 		for i, t := range tuples {
 			for row := b.offsets[t]; row < b.offsets[t+1]; row++ {
 				bin := bins[stamps[row]]
