@@ -130,7 +130,7 @@ func waitForSpans(t *testing.T, memory *tracetest.InMemoryExporter, n int) trace
 
 func attributes(s tracetest.SpanStub) (list []string) {
 	for _, a := range s.Attributes {
-		list = append(list, string(a.Key)+"="+a.Value.Emit())
+		list = append(list, string(a.Key)+"="+a.Value.String())
 	}
 	return list
 }

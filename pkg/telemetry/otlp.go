@@ -183,7 +183,7 @@ func exportSpan(s sdk.ReadOnlySpan) span {
 func keyValues(list []attribute.KeyValue) []keyValue {
 	out := make([]keyValue, 0, len(list))
 	for _, a := range list {
-		value := map[string]any{"stringValue": strings.ToValidUTF8(a.Value.Emit(), "?")}
+		value := map[string]any{"stringValue": strings.ToValidUTF8(a.Value.String(), "?")}
 		switch a.Value.Type() {
 		case attribute.INT64:
 			value = map[string]any{"intValue": strconv.FormatInt(a.Value.AsInt64(), 10)}
