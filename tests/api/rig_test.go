@@ -111,11 +111,11 @@ func (r *rig) capture(t testing.TB, dir string, logger *slog.Logger, o options) 
 	var err error
 	r.agent, err = agent.New(cfg, agent.Deps{
 		Logger: logger, Now: o.now, List: func() ([]string, error) { return interfaces, nil },
-		Open: func(c capture.LiveConfig) (capture.Source, error) {
+		Open: func(c capture.LiveConfig, _ int) ([]capture.Source, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			sources[c.Interface] = &source{wake: make(chan struct{}, 1)}
-			return sources[c.Interface], nil
+			return []capture.Source{sources[c.Interface]}, nil
 		},
 	})
 	if err != nil {
