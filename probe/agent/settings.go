@@ -131,6 +131,9 @@ func (c *Capture) validate() error {
 	if c.Derived < 0 || c.Derived > maxDerived {
 		fault("capture.derived", fmt.Errorf("%d is not between 0 and %d", c.Derived, maxDerived))
 	}
+	if c.Backend == capture.BackendSlimcap && (c.Fanout > 1 || c.Filter != "") {
+		fault("capture.backend", fmt.Errorf("%s knows neither fanout nor filter", capture.BackendSlimcap))
+	}
 	if c.RingMemory < 1<<20 {
 		fault("capture.ring_memory", fmt.Errorf("%d is less than 1 MiB", c.RingMemory))
 	}

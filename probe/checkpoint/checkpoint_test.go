@@ -341,3 +341,55 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	b.ReportMetric(float64(size)/float64(len(records)), "bytes/conversation")
 }
+
+// TestOpen: what the last checkpoint says of each conversation is open; parts without commit do not count, nor does
+// what was given up.
+func TestOpen(t *testing.T) {
+	files := vfs.NewMemory()
+	l, err := Create(files, dir, head)
+	must(t, err)
+	say := func(id uint32, open string) {
+		t.Helper()
+		must(t, l.Add(&Conversation{ID: id, Record: flow.Record{Key: record("192.0.2.1", "192.0.2.2", 443, 0).Key}, Open: []byte(open)}))
+	}
+	commit := func(clock int64) {
+		t.Helper()
+		_, err := l.Commit(State{At: 7, Clock: clock})
+		must(t, err)
+	}
+	say(1, "one")
+	say(2, "two")
+	say(3, strings.Repeat("x", MaxOpen))
+	commit(10)
+	say(2, "")
+	say(1, "uno")
+	commit(20)
+	say(1, "lost")
+	l.GiveUp()
+	say(4, "four")
+	commit(30)
+	say(4, "without commit")
+	must(t, l.Close())
+	got := collect(t, files)
+	if len(got) != 1 || string(got[0].Open) != "uno"+strings.Repeat("x", MaxOpen)+"four" || got[0].Clock != 30 || got[0].At != 7 || !got[0].IsEmpty() {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestRecoverInterface takes the logs of one interface and leaves those of others, however they are called.
+func TestRecoverInterface(t *testing.T) {
+	files := vfs.NewMemory()
+	for _, name := range []string{"eth0", "eth0.100", "eth00", "eth0%2e100"} {
+		h := head
+		h.Interface = name
+		l, err := Create(files, dir, h)
+		must(t, err)
+		fill(t, l)
+		must(t, l.Close())
+	}
+	var names []string
+	must(t, RecoverInterface(files, dir, "eth0", func(u Unfinished) error { names = append(names, u.Interface); return nil }))
+	if len(names) != 1 || names[0] != "eth0" || len(collect(t, files)) != 3 {
+		t.Errorf("recovered %q", names)
+	}
+}

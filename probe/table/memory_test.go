@@ -105,3 +105,63 @@ func TestMemoryDamaged(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+// openOf is what the pictures of a table say of its open attempts.
+func openOf(table *Table) (open []byte) {
+	pass := table.Begin(Copy)
+	pass.Step(math.MaxInt)
+	for c := range pass.Picture().All {
+		open = append(open, c.Open...)
+	}
+	return open
+}
+
+// TestResume: an open attempt goes on in another table, once, with the time it had left, and in its order.
+func TestResume(t *testing.T) {
+	before := tableOf(t, nil)
+	before.Add(pkt(t, flow.TCP, "192.0.2.1:40000", "192.0.2.2:80", packet.SYN), 60, true, int64(time.Hour))
+	before.Add(pkt(t, flow.UDP, "[2001:db8::9]:40000", "[2001:db8::1]:53", 0), 60, true, int64(time.Hour+5*time.Second))
+	before.Add(icmp(t, "192.0.2.1", "192.0.2.2", 8, 0), 60, true, int64(time.Hour+6*time.Second))
+	open := openOf(before)
+	after := tableOf(t, nil)
+	all := func(*packet.Packet) bool { return true }
+	for _, want := range []int{3, 0} { // the second time they are there already
+		if n, err := after.Resume(open, int64(time.Hour+10*time.Second), int64(9*time.Hour), all); n != want || err != nil {
+			t.Fatalf("resumed %d, %v; want %d", n, err, want)
+		}
+	}
+	checkTable(t, after)
+	after.Expire(int64(9*time.Hour+4*time.Second), math.MaxInt)
+	if got := sum(after.Snapshot(nil)); got.Attempts != 0 {
+		t.Errorf("before their time: %+v", got)
+	}
+	after.Add(pkt(t, flow.UDP, "[2001:db8::1]:53", "[2001:db8::9]:40000", 0), 60, false, int64(9*time.Hour+4*time.Second))
+	after.Expire(int64(9*time.Hour+5*time.Second), math.MaxInt)
+	if got := sum(after.Snapshot(nil)); got.Attempts != 2 || got.Accepts != 1 {
+		t.Errorf("got %+v, want one accepted and one unanswered", got)
+	}
+	none := tableOf(t, nil)
+	if n, err := none.Resume(open, 1, 1, func(*packet.Packet) bool { return false }); n != 0 || err != nil || none.Flows() != 0 {
+		t.Errorf("attempts of others: %d, %v", n, err)
+	}
+}
+
+// FuzzResume: whatever the bytes, a table takes them whole or not at all, and stays in order.
+func FuzzResume(f *testing.F) {
+	before := New(DefaultConfig())
+	f.Cleanup(before.Close)
+	before.Add(pkt(f, flow.TCP, "192.0.2.1:40000", "192.0.2.2:80", packet.SYN), 60, true, 1)
+	before.Add(icmp(f, "2001:db8::1", "2001:db8::2", 128, 0), 60, true, 1)
+	f.Add(openOf(before), int64(5), int64(7))
+	f.Add([]byte{4, 6, 64}, int64(0), int64(math.MinInt64))
+	f.Fuzz(func(t *testing.T, open []byte, saved, now int64) {
+		table := tableOf(t, func(c *Config) { c.Memory = 16 * conversationMemory })
+		n, err := table.Resume(open, saved, now, func(*packet.Packet) bool { return true })
+		if err != nil && (n != 0 || table.Flows() != 0) || n > table.Flows() || table.Flows() > 16 {
+			t.Fatalf("%d attempts, %d flows, %v", n, table.Flows(), err)
+		}
+		checkTable(t, table)
+		table.Expire(now, math.MaxInt)
+		checkRows(t, table.Rotate(nil))
+	})
+}
