@@ -12,8 +12,6 @@ import (
 type StoreStatus struct {
 	FullSince          time.Time `json:"full_since,omitzero"` // flows wait in memory since then
 	Error              string    `json:"error,omitempty"`     // why they do
-	FreeBytes          uint64    `json:"free_bytes"`
-	TotalBytes         uint64    `json:"total_bytes"` // of the disk
 	PrunedDays         uint64    `json:"pruned_days"`
 	PrunedBytes        uint64    `json:"pruned_bytes"`
 	Segments           uint64    `json:"segments_made"`
@@ -21,8 +19,7 @@ type StoreStatus struct {
 }
 
 func storeStatus(h store.Health) StoreStatus {
-	return StoreStatus{FullSince: h.Full.UTC(), Error: h.Cause, FreeBytes: h.Space.Free, TotalBytes: h.Space.Total,
-		PrunedDays: h.PrunedDays, PrunedBytes: h.PrunedBytes, Segments: h.Compactions, CompactionFailures: h.CompactionFailures}
+	return StoreStatus{FullSince: h.Full.UTC(), Error: h.Cause, PrunedDays: h.PrunedDays, PrunedBytes: h.PrunedBytes, Segments: h.Compactions, CompactionFailures: h.CompactionFailures}
 }
 
 var (

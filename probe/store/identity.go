@@ -130,7 +130,7 @@ func (s *Store) repairIdentity(hostID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close() //nolint:errcheck // nothing was written to it
+	defer lock.Close()
 	_, _, err = readIdentity(s.files, s.root)
 	switch {
 	case err == nil:

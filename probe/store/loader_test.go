@@ -18,7 +18,7 @@ func loadScript(files vfs.FS, blocks map[string][]visited) (durable map[string]i
 	if err != nil {
 		return durable, false
 	}
-	defer s.Close() //nolint:errcheck // the script ends here
+	defer s.Close()
 	done = true
 	for _, iface := range []string{"eth0", "eth1"} {
 		l, err := s.NewLoader(iface)

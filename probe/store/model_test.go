@@ -239,7 +239,7 @@ func TestViewsWhileFilesMove(t *testing.T) {
 		group.Go(func() { scanner(other) })
 	}
 	r := rand.New(rand.NewPCG(2, 2))
-	rounds := 150
+	rounds := 80
 	if soak {
 		rounds = 20_000
 	}

@@ -148,7 +148,7 @@ func (s *Store) planPrune(usage []dayUsage) (report PruneReport, until day, err 
 	oldestKept := oldestByAge(usage, s.retention.MaxAge, now)
 	report.KeptBytes, report.KeptDays = own, len(usage)
 	for _, u := range usage {
-		reason := ""
+		var reason string
 		switch {
 		case u.day < oldestKept:
 			reason = reasonAge

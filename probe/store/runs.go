@@ -1,7 +1,6 @@
 package store
 
 import (
-	"container/heap"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -164,16 +163,18 @@ func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
 		if ok, err := c.advance(); err != nil {
 			return err
 		} else if ok {
-			h = append(h, c)
+			h = append(h, runPlace{c.prefix, c})
 		}
 	}
-	heap.Init(&h)
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
 	var row segment.Row
 	for count := 0; len(h) > 0; count++ {
 		if count%ChunkRows == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		c := h[0]
+		c := h[0].cursor
 		record := &c.records[c.at]
 		row.Key, row.Stamp, row.Counters = record.Key, c.stamp, record.Counters
 		if err := w.Add(&row); err != nil {
@@ -183,11 +184,11 @@ func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			heap.Fix(&h, 0)
-		} else {
-			heap.Pop(&h)
+		if h[0].prefix = c.prefix; !ok {
+			h[0] = h[len(h)-1]
+			h = h[:len(h)-1]
 		}
+		h.down(0)
 	}
 	return nil
 }
@@ -219,27 +220,40 @@ func (c *runCursor) advance() (bool, error) {
 	return true, nil
 }
 
-func (c *runCursor) less(o *runCursor) bool {
-	if c.prefix != o.prefix {
-		return c.prefix < o.prefix
+// runPlace is a cursor with the prefix of its key, which decides most comparisons.
+type runPlace struct {
+	prefix uint64
+	cursor *runCursor
+}
+
+func (p *runPlace) less(o *runPlace) bool {
+	if p.prefix != o.prefix {
+		return p.prefix < o.prefix
 	}
-	a, b := &c.records[c.at].Key, &o.records[o.at].Key
-	if n := a.Compare(*b); n != 0 {
+	a, b := p.cursor, o.cursor
+	if n := a.records[a.at].Key.Compare(b.records[b.at].Key); n != 0 {
 		return n < 0
 	}
-	return c.stamp < o.stamp
+	return a.stamp < b.stamp
 }
 
 // runHeap has the least row in front.
-type runHeap []*runCursor
+type runHeap []runPlace
 
-func (h runHeap) Len() int           { return len(h) }
-func (h runHeap) Less(i, j int) bool { return h[i].less(h[j]) }
-func (h runHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *runHeap) Push(x any)        { *h = append(*h, x.(*runCursor)) }
-func (h *runHeap) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	*h = (*h)[:last]
-	return c
+// down lets the place at i sink to where it belongs.
+func (h runHeap) down(i int) {
+	for {
+		least := 2*i + 1
+		if least >= len(h) {
+			return
+		}
+		if right := least + 1; right < len(h) && h[right].less(&h[least]) {
+			least = right
+		}
+		if !h[least].less(&h[i]) {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
 }
