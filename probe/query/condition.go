@@ -63,6 +63,8 @@ func newCondition(n *filter.Node) *condition {
 		for _, operand := range n.Operands() {
 			c.operands = append(c.operands, newCondition(operand))
 		}
+		// What needs the least of a segment goes first: often it decides.
+		slices.SortStableFunc(c.operands, func(a, b *condition) int { return a.operation.cost() - b.operation.cost() })
 		return c
 	}
 	switch c.term.Attribute() {
@@ -137,7 +139,7 @@ func (c *condition) bind(p *part) (*test, error) {
 	case onVerdict:
 		return c.bindVerdict(p), nil
 	case onService:
-		return c.bindService(p), nil
+		return c.bindService(p)
 	case onVersion:
 		spans := []span{}
 		if c.term.MatchVersion(flow.IPv4) {
@@ -213,12 +215,13 @@ func (c *condition) bindOperands(p *part) (*test, error) {
 		return t.operands[0], nil
 	}
 	// What costs least goes first: sources stand together, services need a look-up.
-	slices.SortStableFunc(t.operands, func(a, b *test) int { return a.cost() - b.cost() })
+	slices.SortStableFunc(t.operands, func(a, b *test) int { return a.operation.cost() - b.operation.cost() })
 	return t, nil
 }
 
-func (t *test) cost() int {
-	return [...]int{onSource: 0, onDestination: 1, onService: 2, onVerdict: 3, allOf: 4, anyOf: 5}[t.operation]
+// cost orders operations by what they take.
+func (o operation) cost() int {
+	return [...]int{onText: 0, onVersion: 1, onSource: 2, onDestination: 3, onService: 4, onVerdict: 5, allOf: 6, anyOf: 7}[o]
 }
 
 func (c *condition) bindVerdict(p *part) *test {
@@ -235,7 +238,10 @@ func (c *condition) bindVerdict(p *part) *test {
 	return t
 }
 
-func (c *condition) bindService(p *part) *test {
+func (c *condition) bindService(p *part) (*test, error) {
+	if err := p.loadServices(); err != nil {
+		return nil, err
+	}
 	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
 	n := 0
 	for rank, s := range p.services {
@@ -250,20 +256,17 @@ func (c *condition) bindService(p *part) *test {
 	}
 	switch n {
 	case 0:
-		return neverTest
+		return neverTest, nil
 	case len(p.services):
-		return alwaysTest
+		return alwaysTest, nil
 	}
-	return t
+	return t, nil
 }
 
 // serviceTest makes a function of a tree on ports and protocols.
 func serviceTest(n *filter.Node) func(segment.Service) bool {
 	if n.Kind() == filter.Leaf {
-		if t := n.Term(); t.Attribute() == filter.Port {
-			return func(s segment.Service) bool { return t.MatchPort(s.Port, s.Protocol) }
-		}
-		return func(s segment.Service) bool { return n.Term().MatchProtocol(s.Protocol) }
+		return termTest(n.Term())
 	}
 	var operands []func(segment.Service) bool
 	for _, operand := range n.Operands() {
@@ -277,6 +280,29 @@ func serviceTest(n *filter.Node) func(segment.Service) bool {
 			}
 		}
 		return !either
+	}
+}
+
+// termTest looks values up that were evaluated once: segments have services by the ten thousand.
+func termTest(t *filter.Term) func(segment.Service) bool {
+	if t.Attribute() == filter.Protocol {
+		var holds [256]bool
+		for i := range holds {
+			holds[i] = t.MatchProtocol(flow.Protocol(i))
+		}
+		return func(s segment.Service) bool { return holds[s.Protocol] }
+	}
+	holds := make([]uint64, 1<<16/64)
+	for port := range 1 << 16 {
+		if t.MatchPort(uint16(port), flow.TCP) {
+			holds[port/64] |= 1 << (port % 64)
+		}
+	}
+	return func(s segment.Service) bool {
+		if s.Protocol == flow.ICMP || s.Protocol == flow.ICMPv6 {
+			return t.MatchPort(s.Port, s.Protocol)
+		}
+		return holds[s.Port/64]>>(s.Port%64)&1 != 0
 	}
 }
 

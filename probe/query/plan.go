@@ -159,9 +159,6 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 		return p, nil
 	}
 	p.whole = from == 0 && until == len(stamps)
-	if p.services, err = p.Services(); err != nil {
-		return nil, err
-	}
 	p.ipv4, p.codes = p.IPv4Count(), p.AddressCount()
 	if err := p.findZeros(); err != nil {
 		return nil, err
@@ -177,6 +174,14 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 		return p, nil
 	}
 	return p, p.choose(stamps[from:until], uint32(from), uint32(until))
+}
+
+// loadServices reads the services, when they are needed first.
+func (p *part) loadServices() (err error) {
+	if p.services == nil {
+		p.services, err = p.Services()
+	}
+	return err
 }
 
 // within returns the range of ascending stamps that are not before first nor after last.
@@ -199,6 +204,11 @@ func (p *part) choose(stamps []int64, from, until uint32) error {
 			return err
 		}
 	}
+	if len(p.rollups) > 0 {
+		p.method, p.reason = methodRollup, "sums by service answer exactly, rows for a few rare services"
+		p.findCandidates(from, until)
+		return nil
+	}
 	p.method, p.reason = methodSums, "all its intervals belong to the answer as a whole"
 	if p.byRow {
 		p.method = methodRows
@@ -211,6 +221,14 @@ func (p *part) choose(stamps []int64, from, until uint32) error {
 			p.reason = "bins are shorter than the segment"
 		}
 	}
+	if p.findCandidates(from, until); len(p.candidates) == 0 {
+		p.method, p.reason = methodSkipped, "no chunk can match"
+	}
+	return nil
+}
+
+// findCandidates lists the chunks that may hold matches.
+func (p *part) findCandidates(from, until uint32) {
 	for i := range p.chunks {
 		c := &p.chunks[i]
 		if c.FirstStamp >= until || c.LastStamp < from {
@@ -220,33 +238,64 @@ func (p *part) choose(stamps []int64, from, until uint32) error {
 			p.candidates = append(p.candidates, candidate{i, o == all})
 		}
 	}
-	if len(p.candidates) == 0 {
-		p.method, p.reason = methodSkipped, "no chunk can match"
-	}
-	return nil
 }
 
-// chooseRollup takes sums by stamp or by service where they answer exactly.
+// maxRare is how many services without a rollup are looked for in rows while others are answered from theirs.
+const maxRare = 16
+
+// chooseRollup takes sums by stamp or by service where they answer exactly. Where a few rare services have none, it
+// is not done: those are left to a test of rows.
 func (p *part) chooseRollup() (done bool, err error) {
 	s := &p.plan.shape
 	if p.test.operation == always && !s.port && !s.protocol {
 		p.method, p.reason = methodTotals, "sums by interval answer exactly"
 		return true, nil
 	}
-	p.rollups = p.rollups[:0]
+	if err := p.loadServices(); err != nil {
+		return false, err
+	}
 	for rank := range p.services {
 		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
 			p.rollups = append(p.rollups, rank)
 		}
 	}
 	if p.byRow { // the least frequent services are those that may have no rollup
-		_, known, err := p.ServiceRollup(uint32(p.rollups[len(p.rollups)-1]))
-		if !known || err != nil {
-			p.rollups = nil
+		rare, err := p.takeRare()
+		if err != nil || rare {
 			return false, err
 		}
 	}
 	p.method, p.reason = methodRollup, "sums by service answer exactly"
+	return true, nil
+}
+
+// takeRare takes the services without a rollup, which are the least frequent, out of p.rollups and makes the test look
+// for them only. Where they are many, nothing stays in p.rollups.
+func (p *part) takeRare() (rare bool, err error) {
+	var ranks []int
+	for len(p.rollups) > 0 {
+		last := p.rollups[len(p.rollups)-1]
+		_, known, err := p.ServiceRollup(uint32(last))
+		if err != nil {
+			return false, err
+		}
+		if known {
+			break
+		}
+		if p.rollups = p.rollups[:len(p.rollups)-1]; len(ranks) == maxRare {
+			p.rollups = nil
+			return true, nil
+		}
+		ranks = append(ranks, last)
+	}
+	if len(ranks) == 0 || len(p.rollups) == 0 {
+		return len(ranks) > 0, nil
+	}
+	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
+	for _, rank := range ranks {
+		t.set[rank/64] |= 1 << (rank % 64)
+	}
+	p.test = t
 	return true, nil
 }
 
@@ -302,6 +351,11 @@ func (p *part) prepare() error {
 	}
 	if !p.byRow && s.time {
 		p.base |= p.bins[0] // whole, and in one bin
+	}
+	if s.port || s.protocol || p.test.columns()&segment.Services != 0 || len(p.rollups) > 0 {
+		if err := p.loadServices(); err != nil {
+			return err
+		}
 	}
 	p.serviceBits = make([]uint64, len(p.services))
 	for i, service := range p.services {
