@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (a *app) topCommand() *cobra.Command {
 		Use:   "top [--server ADDR]... [flags] [ATTRIBUTES]",
 		Short: "Watch who talks now",
 		Long: `Watch the flows of the interval that is being counted, the largest first, every two seconds anew. The key q
-ends it. Where standard output is no terminal, the picture is printed once.
+ends it, / asks for another condition, s sorts by packets or bytes. Where standard output is no terminal, the picture is printed once.
 
 ATTRIBUTES are those of weir query (default sip,dip,dport,proto). Without --server the probe of this machine
 is asked.`,
@@ -128,54 +129,42 @@ func (v *topVerb) picture(ctx context.Context, q *wire.Query) (string, error) {
 	return b.String(), err
 }
 
-// What moves on a terminal (ECMA-48, and the alternate screen of xterm).
-const (
-	screenOn  = "\x1b[?1049h\x1b[?25l\x1b[?7l" // without cursor, lines that are too long end at the margin
-	screenOff = "\x1b[?7h\x1b[?25h\x1b[?1049l"
-	home      = "\x1b[H"
-	lineRest  = "\x1b[K"
-	below     = "\x1b[J"
-)
-
-// watch refreshes the picture on a screen of its own until somebody ends it, and leaves the last one behind.
+// watch refreshes the picture until somebody ends it.
 func (v *topVerb) watch(ctx context.Context, q *wire.Query, picture string) error {
-	keys, restore := v.app.keys()
-	fmt.Fprint(v.app.stdout, screenOn)
-	defer func() {
-		restore()
-		fmt.Fprint(v.app.stdout, screenOff+picture)
-	}()
-	ticker := time.NewTicker(topEvery)
-	defer ticker.Stop()
-	for trouble := ""; ; {
-		v.draw(picture, trouble)
-		select {
-		case <-ctx.Done():
-			return nil
-		case key := <-keys:
-			if key == 'q' || key == 'Q' || key == 'C'&0x1f {
-				return nil
+	current := q // replaced by keys
+	w := &watcher{app: v.app, every: topEvery, picture: picture,
+		title: func() string {
+			title := "weir top"
+			if condition := current.Request.Condition; condition != "" {
+				title += ", " + render.Line(condition)
 			}
-			continue
-		case <-ticker.C:
-		}
-		next, err := v.picture(ctx, q)
-		if trouble = ""; err != nil {
-			trouble = err.Error()
-			continue
-		}
-		picture = next
+			return title
+		},
+		help: "q quits, / filters, s sorts",
+		ask:  func(ctx context.Context) (string, error) { return v.picture(ctx, current) },
 	}
-}
-
-// draw writes what fits on the screen.
-func (v *topVerb) draw(picture, trouble string) {
-	_, rows := v.app.size(v.app.stdout)
-	head := fmt.Sprintf("weir top at %s, q quits", v.app.now().Format("15:04:05"))
-	if trouble != "" {
-		head += "; not refreshed: " + render.Line(trouble)
+	replace := func(change func(*wire.Request)) error {
+		request := v.request
+		change(&request)
+		next, err := request.PrepareResolving(ctx, v.app.now(), v.app.lookup)
+		if err == nil {
+			v.request, current = request, next
+		}
+		return err
 	}
-	lines := append([]string{head, ""}, strings.Split(strings.TrimRight(picture, "\n"), "\n")...)
-	lines = lines[:min(len(lines), rows)]
-	fmt.Fprint(v.app.stdout, home+strings.Join(lines, lineRest+"\r\n")+lineRest+below)
+	w.key = func(key byte) bool {
+		switch key {
+		case '/':
+			w.edit("condition: ", v.request.Condition, func(text string) error {
+				return replace(func(r *wire.Request) { r.Condition = text })
+			})
+		case 's':
+			by := map[string]string{"bytes": "packets"}[v.request.SortBy]
+			_ = replace(func(r *wire.Request) { r.SortBy = cmp.Or(by, "bytes") }) // both are known to be right
+		default:
+			return false
+		}
+		return true
+	}
+	return w.run(ctx)
 }

@@ -25,7 +25,10 @@ var (
 	Ping     = Tool{"ping", "iputils-ping"}
 	Curl     = Tool{"curl", "curl"}
 	Iperf3   = Tool{"iperf3", "iperf3"}
+	NFTables = Tool{"nft", "nftables"}
 	Chromium = Tool{"chromium", "chromium"}
+	Zsh      = Tool{"zsh", "zsh"} // completion is tried in the shells themselves
+	Fish     = Tool{"fish", "fish"}
 	GCC      = Tool{"gcc", "gcc libc6-dev"} // the race detector needs it
 )
 

@@ -54,6 +54,9 @@ type Capture struct {
 	BlockSize int `yaml:"block_size"`
 	// Blocks of the capture ring; the ring takes block_size × blocks bytes for each interface.
 	Blocks int `yaml:"blocks"`
+	// RingMemory bounds in bytes the rings of all interfaces together. Where they would take more, each gets fewer blocks,
+	// though at least four.
+	RingMemory int64 `yaml:"ring_memory"`
 	// Rescan is how often interfaces that came or went are looked for, beside the moments when the kernel says so.
 	Rescan time.Duration `yaml:"rescan"`
 	// Fanout is how many rings, with a thread each, share the frames of an interface: more than 1 for one that is too
@@ -92,7 +95,7 @@ func DefaultConfig() Config {
 		Store: store.DefaultConfig(),
 		Capture: Capture{
 			Interfaces: []string{}, Exclude: []string{}, Backend: capture.BackendRing,
-			BlockSize: capture.DefaultBlockSize, Blocks: capture.DefaultBlocks, Rescan: 10 * time.Second,
+			BlockSize: capture.DefaultBlockSize, Blocks: capture.DefaultBlocks, Rescan: 10 * time.Second, RingMemory: 64 << 20,
 			Fanout: 1, VLAN: meter.VLANIgnore, VLANs: []uint16{}, Tunnels: meter.TunnelsOuter, Derived: meter.DefaultDerived,
 			Settings: []Settings{},
 		},

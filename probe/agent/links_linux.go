@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,8 +35,7 @@ func watch(ctx context.Context, changed chan<- struct{}, logger *slog.Logger) {
 		}
 		select {
 		case changed <- struct{}{}:
-		case <-ctx.Done():
-		case <-time.After(0): // the receiver has yet to look at what was sent before
+		default: // the receiver has yet to look at what was sent before
 		}
 	}
 }

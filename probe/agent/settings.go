@@ -131,6 +131,9 @@ func (c *Capture) validate() error {
 	if c.Derived < 0 || c.Derived > maxDerived {
 		fault("capture.derived", fmt.Errorf("%d is not between 0 and %d", c.Derived, maxDerived))
 	}
+	if c.RingMemory < 1<<20 {
+		fault("capture.ring_memory", fmt.Errorf("%d is less than 1 MiB", c.RingMemory))
+	}
 	for i := range c.Settings {
 		s := &c.Settings[i]
 		at := fmt.Sprintf("capture.settings[%d]", i)
@@ -142,6 +145,21 @@ func (c *Capture) validate() error {
 		fault(at, s.over(c.common()).Validate())
 	}
 	return errors.Join(faults...)
+}
+
+// leastBlocks are those of a ring when memory is short.
+const leastBlocks = 4
+
+// blocks is how many blocks the ring of an interface has, so that all rings together take no more memory than allowed.
+func (c *Capture) blocks(of InterfaceSettings, all map[string]InterfaceSettings) int {
+	total := int64(0)
+	for _, one := range all {
+		total += int64(one.BlockSize) * int64(one.Blocks) * int64(one.Fanout)
+	}
+	if total <= c.RingMemory {
+		return of.Blocks
+	}
+	return min(of.Blocks, max(leastBlocks, int(int64(of.Blocks)*c.RingMemory/total)))
 }
 
 // maxDerived bounds the derived interfaces of a kind.

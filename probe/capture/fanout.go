@@ -174,7 +174,7 @@ func (p *fanout) ip6(follow bool) {
 // ports adds the ports of the header at hand to the hash.
 func (p *fanout) ports() {
 	p.fold(2, 0, 2)
-	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: 0x85ebca6b}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash},
+	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: fanoutPorts}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash},
 		bpf.ALUOpX{Op: bpf.ALUOpXor}, bpf.StoreScratch{Src: bpf.RegA, N: scratchHash})
 }
 
@@ -182,5 +182,5 @@ func (p *fanout) ports() {
 func (p *fanout) finish() {
 	p.add(bpf.LoadScratch{Dst: bpf.RegA, N: scratchHash}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 16},
 		bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash}, bpf.ALUOpX{Op: bpf.ALUOpXor},
-		bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: 0x9e3779b1}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 20}, bpf.RetA{})
+		bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: fanoutMix}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: fanoutShift}, bpf.RetA{})
 }

@@ -75,20 +75,19 @@ func someCheckpoints(b *testing.B, live, share int) (day dayOfCheckpoints) {
 		for end := time.Duration(sequence+1) * dayInterval; day.passed+period <= end; {
 			day.passed += period
 			day.longest = max(day.longest, period)
-			n, err := log.Append(State{Duration: day.passed}, func(yield func(uint32, flow.Record) bool) {
-				for i := range flows {
-					if r.IntN(share) != 0 {
-						continue
-					}
-					c := &flows[i].Counters
-					packets := 1 + r.Uint64N(20)
-					c.PacketsReceived, c.BytesReceived = c.PacketsReceived+packets, c.BytesReceived+packets*(60+r.Uint64N(1400))
-					c.PacketsSent, c.BytesSent = c.PacketsSent+packets/2, c.BytesSent+packets*60
-					if !yield(uint32(i), flows[i]) {
-						return
-					}
+			for i := range flows {
+				if r.IntN(share) != 0 {
+					continue
 				}
-			})
+				c := &flows[i].Counters
+				packets := 1 + r.Uint64N(20)
+				c.PacketsReceived, c.BytesReceived = c.PacketsReceived+packets, c.BytesReceived+packets*(60+r.Uint64N(1400))
+				c.PacketsSent, c.BytesSent = c.PacketsSent+packets/2, c.BytesSent+packets*60
+				if err := log.Add(&Conversation{ID: uint32(i), Record: flows[i]}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			n, err := log.Commit(State{Duration: day.passed})
 			if err != nil {
 				b.Fatal(err)
 			}

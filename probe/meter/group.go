@@ -1,11 +1,9 @@
 package meter
 
 import (
-	"encoding/binary"
 	"sync"
 	"time"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/capture"
 	"github.com/weirflow/weir/probe/packet"
 )
@@ -116,28 +114,13 @@ func (g *Group) allDrained() bool {
 	return true
 }
 
-// shareOf is the worker of a conversation: the same that the kernel's program picks for its whole packets
-// (fanoutProgram in probe/capture), which hashes the addresses, and the ports where there are some.
-func shareOf(p *packet.Packet, workers int) int {
-	h := uint32(0)
-	fold := func(a *flow.Address) {
-		h ^= binary.BigEndian.Uint32(a[0:]) ^ binary.BigEndian.Uint32(a[4:]) ^ binary.BigEndian.Uint32(a[8:]) ^ binary.BigEndian.Uint32(a[12:])
-	}
-	fold(&p.Source)
-	fold(&p.Destination)
-	if p.HasPorts {
-		h ^= uint32(p.SourcePort^p.DestinationPort) * 0x85ebca6b
-	}
-	return int((h ^ h>>16) * 0x9e3779b1 >> 20 % uint32(workers))
-}
-
 // mine says whether a packet is for this worker, and which one it is for.
 func (l *loop) mine(p *packet.Packet) (worker int, yes bool) {
 	if p.Quoted {
 		q := &p.Quote
 		p = &packet.Packet{Source: q.Source, Destination: q.Destination, HasPorts: q.HasPorts, SourcePort: q.SourcePort, DestinationPort: q.DestinationPort}
 	}
-	worker = shareOf(p, l.cfg.Workers)
+	worker = capture.Share(p, l.cfg.Workers)
 	return worker, worker == l.cfg.Worker
 }
 

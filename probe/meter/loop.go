@@ -59,6 +59,7 @@ type loop struct {
 
 	round    round // passes under way
 	expiring bool  // attempts wait to expire
+	untimed  bool  // frames have no times of their own
 
 	remembering []*lane       // whose directions are to be written down
 	memory      *table.Memory // what of the first's is, nil before it begins
@@ -153,6 +154,10 @@ func (l *loop) steady(mono time.Duration) int64 { return l.wall0 + int64(mono) }
 
 // timed says whether frames from here on have times of their own.
 func (l *loop) timed(yes bool) {
+	if yes == !l.untimed {
+		return
+	}
+	l.untimed = !yes
 	for _, n := range l.lanes.all {
 		n.table.MeasureRoundTrips(yes)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/weirflow/weir/pkg/flow"
+	tracing "github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/probe/segment"
 )
 
@@ -65,6 +66,7 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
+	_, s := tracing.Start(w.ctx, "chunk")
 	b.part, b.chunk = p, c.chunk
 	b.selected, b.verdicts, b.inTest = b.selected[:0], 1, 0
 	want := p.wantKey | p.wantValues
@@ -87,6 +89,12 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 		return err
 	}()
 	p.account(c.chunk, read)
+	if s.Recording() {
+		s.Text("segment", p.Name())
+		s.Int("chunk", int64(c.chunk))
+		s.Int("bytes", read)
+	}
+	s.End(err)
 	if err != nil {
 		b.selected = b.selected[:0]
 		w.plan.run.lose(p.Reader, c.chunk, err)

@@ -44,7 +44,7 @@ func (t *Table) remember(dst []byte, e *entry, withAttempt bool) []byte {
 		if e.repeated {
 			stage |= repeatedMark
 		}
-		dst = binary.LittleEndian.AppendUint64(append(dst, stage), uint64(t.attempts.at(e.attempt).since))
+		dst = binary.LittleEndian.AppendUint64(append(dst, stage), uint64(t.attempts.at(e.attempt).since()))
 		dst = binary.LittleEndian.AppendUint32(dst, e.initial)
 	}
 	f := e.key.flowKey(false)

@@ -106,7 +106,11 @@ func New(cfg Config) *Table {
 
 // Sibling makes a table with the same configuration that shares this one's memory: both together hold no more
 // conversations than one alone might. They belong to the same goroutine.
-func (t *Table) Sibling() *Table { return newTable(t.cfg, t.budget) }
+func (t *Table) Sibling() *Table {
+	made := newTable(t.cfg, t.budget)
+	made.untimed = t.untimed
+	return made
+}
 
 // budget is how many conversations tables may hold together.
 type budget struct{ live, most int }

@@ -66,7 +66,7 @@ func (t *Table) followInitiator(id uint32, e *entry, p *packet.Packet, now int64
 		case e.stage == stageWaiting && int32(p.Sequence-e.initial) > 0:
 			t.settle(e, accepted) // it was answered, on a way that does not lead past here
 		case e.stage == stageTiming:
-			t.roundTrip(e, now-t.attempts.at(e.attempt).since)
+			t.roundTrip(e, now-t.attempts.at(e.attempt).since())
 			t.closeAttempt(e)
 		}
 	}
@@ -76,7 +76,7 @@ func (t *Table) followInitiator(id uint32, e *entry, p *packet.Packet, now int64
 func (t *Table) syn(id uint32, e *entry, sequence uint32, now int64) {
 	same := e.stage != stageNone && e.initial == sequence && now-e.lastSeen < int64(silence)
 	if same {
-		if e.attempt != 0 && now-t.attempts.at(e.attempt).since > int64(copyTime) {
+		if e.attempt != 0 && now-t.attempts.at(e.attempt).since() > int64(copyTime) {
 			e.repeated = true
 		}
 		return
@@ -242,7 +242,7 @@ func (t *Table) Expire(now int64, limit int) (more bool) {
 	for t.attempts.oldest != 0 {
 		a := t.attempts.at(t.attempts.oldest)
 		// A time far ahead is of a clock that has since been set back.
-		if age := time.Duration(now - a.since); age < t.cfg.AttemptTimeout && age > -t.cfg.AttemptTimeout {
+		if age := time.Duration(now - a.since()); age < t.cfg.AttemptTimeout && age > -t.cfg.AttemptTimeout {
 			return false
 		}
 		if limit--; limit < 0 {
@@ -264,7 +264,7 @@ func (t *Table) NextExpiry() (at int64, ok bool) {
 	if t.attempts.oldest == 0 {
 		return 0, false
 	}
-	return t.attempts.at(t.attempts.oldest).since + int64(t.cfg.AttemptTimeout), true
+	return t.attempts.at(t.attempts.oldest).since() + int64(t.cfg.AttemptTimeout), true
 }
 
 // Booked is the number of outcomes since New. It grows with every change that Add or Expire make to a row besides its
