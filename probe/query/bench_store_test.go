@@ -2,7 +2,10 @@ package query
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,8 +35,9 @@ func BenchmarkQueryStore(b *testing.B) {
 		{"Q2", wire.Request{Query: "dip", Condition: "sip = 10.10.3.77 & dport = 22 & proto = tcp"}},
 		{"Q3", wire.Request{Query: "sip,dip", NumResults: 25}},
 		{"Q4", wire.Request{Query: "time", Condition: "proto = tcp & dport = 443", NumResults: 5000}},
-		{"Q5", wire.Request{Query: "dport,proto", NumResults: 100_000}},
+		{"Q5", wire.Request{Query: "dport,proto", NumResults: 1000}},
 		{"Q6", wire.Request{Query: "raw", Condition: "host = 203.0.113.77"}},
+		{"Q7", wire.Request{Query: "sip,dip", Condition: manyHosts(), NumResults: 100_000}},
 		{"Q8", wire.Request{Query: "time,dport", NumResults: 10, Series: true, TimeResolution: "1h"}},
 		{"Dip", wire.Request{Query: "dip", NumResults: 25}},
 		{"Sip", wire.Request{Query: "sip", NumResults: 25}},
@@ -60,4 +64,14 @@ func BenchmarkQueryStore(b *testing.B) {
 			}
 		})
 	}
+}
+
+// manyHosts names 10,000 addresses, few of which are in any store.
+func manyHosts() string {
+	r := rand.New(rand.NewPCG(7, 7))
+	list := make([]string, 10_000)
+	for i := range list {
+		list[i] = fmt.Sprintf("%d.%d.%d.%d", 20+r.IntN(200), r.IntN(256), r.IntN(256), r.IntN(256))
+	}
+	return "host in (" + strings.Join(list, ",") + ")"
 }

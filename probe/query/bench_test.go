@@ -13,8 +13,18 @@ import (
 	"github.com/weirflow/weir/probe/store"
 )
 
-// BenchmarkQueryTop asks questions of increasing breadth of a store on disk: 100 intervals of 4,000 rows.
-func BenchmarkQueryTop(b *testing.B) {
+// BenchmarkQueryTop asks questions of increasing breadth of a store on disk: 100 intervals of 4,000 rows in logs.
+func BenchmarkQueryTop(b *testing.B) { benchmarkQueries(b, func(*store.Store) error { return nil }) }
+
+// BenchmarkQuerySegments asks the same of the same rows in segments.
+func BenchmarkQuerySegments(b *testing.B) {
+	benchmarkQueries(b, func(s *store.Store) error {
+		_, err := s.Compact(context.Background(), store.CompactOptions{All: true})
+		return err
+	})
+}
+
+func benchmarkQueries(b *testing.B, settle func(*store.Store) error) {
 	s, err := store.Open(store.Config{Path: filepath.Join(b.TempDir(), "db")}, store.Deps{})
 	if err != nil {
 		b.Fatal(err)
@@ -32,6 +42,9 @@ func BenchmarkQueryTop(b *testing.B) {
 			b.Fatal(err)
 		}
 		rows += len(records)
+	}
+	if err := settle(s); err != nil {
+		b.Fatal(err)
 	}
 	e := engine(b, Deps{Stored: Stored(s)})
 	for name, request := range map[string]wire.Request{

@@ -60,11 +60,13 @@ func (p *part) find(c *condition) (spans []span, err error) {
 }
 
 func (p *part) walk4(ranges []filter.Range4, add func(from, until uint32)) error {
-	values, err := p.values4(nil)
-	if err != nil {
-		return err
+	if p.four == nil { // source and destination of one term ask for the same
+		var err error
+		if p.four, err = p.values4(make([]uint32, 0, p.ipv4)); err != nil {
+			return err
+		}
 	}
-	code := 0
+	values, code := p.four, 0
 	for _, r := range ranges {
 		code += gallop(len(values)-code, func(i int) bool { return values[code+i] >= r.First })
 		until := code

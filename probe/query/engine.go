@@ -45,7 +45,7 @@ func Stored(s *store.Store) StoredSource { return stored{s} }
 type stored struct{ *store.Store }
 
 func (s stored) Open(ctx context.Context, iface string, first, last int64) (View, error) {
-	v, err := s.Store.View(ctx, iface, first, last)
+	v, err := s.View(ctx, iface, first, last)
 	return storedView{v}, err
 }
 

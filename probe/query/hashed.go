@@ -15,26 +15,32 @@ const chunksPerTask = 16
 type task struct {
 	part        *part
 	from, until int
+	sums        bool // the rollups
 }
 
 // sumHashed sums all groups of the plan in tables by hash, in as many passes as memory demands, and calls emit with
 // the groups of each pass.
 func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error {
 	var tasks []task
+	most := 0
 	for _, p := range pl.parts {
 		if p.method == methodRollup || p.method == methodTotals {
-			tasks = append(tasks, task{part: p})
-			continue
+			tasks = append(tasks, task{part: p, sums: true})
+			most = max(most, len(p.rollups))
 		}
 		for i := 0; i < len(p.candidates); i += chunksPerTask {
-			tasks = append(tasks, task{p, i, min(i+chunksPerTask, len(p.candidates))})
+			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
 		}
 	}
 	workers := max(min(pl.run.engine.workers(), len(tasks)), 1)
+	if len(tasks) <= len(pl.parts) {
+		workers = 1 // little to read; to merge tables would be more work
+	}
 	seed := newSeed()
 	list := make([]*worker, workers)
 	for i := range list {
 		list[i] = pl.newWorker(ctx, newTable(pl.counters, pl.maxEntries(workers), seed, pl.only), 1)
+		list[i].table.expect(most)
 	}
 	return list[0].passes(func() error { return pl.pass(ctx, tasks, list) }, func() error { return emit(list[0].table) })
 }
@@ -79,10 +85,10 @@ func (pl *plan) pass(ctx context.Context, tasks []task, list []*worker) error {
 }
 
 func (w *worker) run(t *task) error {
-	switch t.part.method {
-	case methodTotals:
+	switch {
+	case t.sums && t.part.method == methodTotals:
 		return w.totals(t.part)
-	case methodRollup:
+	case t.sums:
 		return w.rollups(t.part)
 	}
 	for _, c := range t.part.candidates[t.from:t.until] {

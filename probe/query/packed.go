@@ -1,6 +1,8 @@
 package query
 
 import (
+	"cmp"
+
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/segment"
 )
@@ -67,4 +69,20 @@ func hasCounters(c *flow.Counters) (has uint16) {
 		}
 	}
 	return has
+}
+
+// position is a place in the order of sources, then destinations, IPv4 before IPv6.
+type position struct {
+	source      uint64 // family<<32 | number
+	destination uint32
+}
+
+// lastPosition is behind all others.
+var lastPosition = position{source: ^uint64(0)}
+
+func (a position) compare(b position) int {
+	if c := cmp.Compare(a.source, b.source); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.destination, b.destination)
 }

@@ -1,11 +1,9 @@
 package query
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
 )
@@ -28,9 +26,10 @@ type plan struct {
 type part struct {
 	*segment.Reader
 	plan        *plan
-	name        string // of the interface
-	base        uint64 // what the interface and a common bin contribute to packed.rest
-	ipv4, codes uint32 // number of IPv4 addresses, of all addresses
+	name        string   // of the interface
+	base        uint64   // what the interface and a common bin contribute to packed.rest
+	ipv4, codes uint32   // number of IPv4 addresses, of all addresses
+	four        []uint32 // all IPv4 addresses, while the condition is bound
 	services    []segment.Service
 	chunks      []segment.Chunk
 	test        *test
@@ -64,21 +63,6 @@ const noCode = ^uint32(0)
 type candidate struct {
 	chunk int
 	all   bool // all its tuples match
-}
-
-// method is how the rows of a part are summed.
-type method uint8
-
-const (
-	methodSkipped method = iota
-	methodRollup
-	methodTotals
-	methodSums
-	methodRows
-)
-
-func (m method) String() string {
-	return [...]string{"skipped", "rollup", "totals", "sums", "rows"}[m]
 }
 
 // newPlan binds a condition to the run's segments. A segment that cannot be read is lost and named.
@@ -159,9 +143,6 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 		return p, nil
 	}
 	p.whole = from == 0 && until == len(stamps)
-	if p.services, err = p.Services(); err != nil {
-		return nil, err
-	}
 	p.ipv4, p.codes = p.IPv4Count(), p.AddressCount()
 	if err := p.findZeros(); err != nil {
 		return nil, err
@@ -172,6 +153,7 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 	if p.test, err = c.bind(p); err != nil {
 		return nil, err
 	}
+	p.four = nil
 	if p.test.operation == never {
 		p.reason = "nothing in its dictionaries matches"
 		return p, nil
@@ -179,75 +161,19 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 	return p, p.choose(stamps[from:until], uint32(from), uint32(until))
 }
 
+// loadServices reads the services, when they are needed first.
+func (p *part) loadServices() (err error) {
+	if p.services == nil {
+		p.services, err = p.Services()
+	}
+	return err
+}
+
 // within returns the range of ascending stamps that are not before first nor after last.
 func within(stamps []int64, first, last int64) (from, until int) {
 	from, _ = slices.BinarySearch(stamps, first)
 	until, _ = slices.BinarySearch(stamps, last+1)
 	return from, max(from, until)
-}
-
-// choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order.
-func (p *part) choose(stamps []int64, from, until uint32) error {
-	s := &p.plan.shape
-	oneBin := !s.time || p.plan.run.binEnd(stamps[0]) == p.plan.run.binEnd(stamps[len(stamps)-1])
-	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
-	verdicts := p.HasCounter()&attempts != 0 && (s.verdict || p.test.onVerdicts())
-	p.byRow = !p.whole || !oneBin || verdicts
-	grouped := s.source || s.destination || s.verdict && verdicts
-	if !grouped && (p.test.operation == always || p.test.operation == onService) {
-		if done, err := p.chooseRollup(); done || err != nil {
-			return err
-		}
-	}
-	p.method, p.reason = methodSums, "all its intervals belong to the answer as a whole"
-	if p.byRow {
-		p.method = methodRows
-		switch {
-		case verdicts:
-			p.reason = "verdicts are those of rows"
-		case !p.whole:
-			p.reason = "the time span begins or ends inside"
-		default:
-			p.reason = "bins are shorter than the segment"
-		}
-	}
-	for i := range p.chunks {
-		c := &p.chunks[i]
-		if c.FirstStamp >= until || c.LastStamp < from {
-			continue
-		}
-		if o := p.test.chunk(i, c); o != none {
-			p.candidates = append(p.candidates, candidate{i, o == all})
-		}
-	}
-	if len(p.candidates) == 0 {
-		p.method, p.reason = methodSkipped, "no chunk can match"
-	}
-	return nil
-}
-
-// chooseRollup takes sums by stamp or by service where they answer exactly.
-func (p *part) chooseRollup() (done bool, err error) {
-	s := &p.plan.shape
-	if p.test.operation == always && !s.port && !s.protocol {
-		p.method, p.reason = methodTotals, "sums by interval answer exactly"
-		return true, nil
-	}
-	p.rollups = p.rollups[:0]
-	for rank := range p.services {
-		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
-			p.rollups = append(p.rollups, rank)
-		}
-	}
-	if p.byRow { // the least frequent services are those that may have no rollup
-		_, known, err := p.ServiceRollup(uint32(p.rollups[len(p.rollups)-1]))
-		if !known || err != nil {
-			p.rollups = nil
-			return false, err
-		}
-	}
-	p.method, p.reason = methodRollup, "sums by service answer exactly"
-	return true, nil
 }
 
 // makeBins lists the ends of the bins.
@@ -303,6 +229,11 @@ func (p *part) prepare() error {
 	if !p.byRow && s.time {
 		p.base |= p.bins[0] // whole, and in one bin
 	}
+	if s.port || s.protocol || p.test.columns()&segment.Services != 0 || len(p.rollups) > 0 {
+		if err := p.loadServices(); err != nil {
+			return err
+		}
+	}
 	p.serviceBits = make([]uint64, len(p.services))
 	for i, service := range p.services {
 		if s.port {
@@ -339,13 +270,3 @@ func (p *part) wantColumns() {
 		}
 	}
 }
-
-// family is that of a code.
-func (p *part) family(code uint32) flow.Family {
-	if code < p.ipv4 {
-		return flow.IPv4
-	}
-	return flow.IPv6
-}
-
-func (p *part) String() string { return fmt.Sprintf("%s, %s", p.Name(), p.method) }

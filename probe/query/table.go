@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
@@ -104,6 +105,20 @@ func (t *table) insert(k packed, slot uint64) uint32 {
 		t.index(2 * len(t.slots))
 	}
 	return entry
+}
+
+// expect makes room for so many groups.
+func (t *table) expect(groups int) {
+	groups = min(groups, t.max)
+	size := len(t.slots)
+	for size < 4*groups {
+		size *= 2
+	}
+	if size > len(t.slots) {
+		t.index(size)
+		t.keys = slices.Grow(t.keys, 2*groups)
+		t.sums = slices.Grow(t.sums, 2*groups*len(t.counters))
+	}
 }
 
 // index makes the slots anew.

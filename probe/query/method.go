@@ -1,0 +1,128 @@
+package query
+
+import (
+	"github.com/weirflow/weir/probe/segment"
+)
+
+// method is how the rows of a part are summed.
+type method uint8
+
+const (
+	methodSkipped method = iota
+	methodRollup
+	methodTotals
+	methodSums
+	methodRows
+)
+
+func (m method) String() string {
+	return [...]string{"skipped", "rollup", "totals", "sums", "rows"}[m]
+}
+
+// choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order.
+func (p *part) choose(stamps []int64, from, until uint32) error {
+	s := &p.plan.shape
+	oneBin := !s.time || p.plan.run.binEnd(stamps[0]) == p.plan.run.binEnd(stamps[len(stamps)-1])
+	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
+	verdicts := p.HasCounter()&attempts != 0 && (s.verdict || p.test.onVerdicts())
+	p.byRow = !p.whole || !oneBin || verdicts
+	grouped := s.source || s.destination || s.verdict && verdicts
+	if !grouped && (p.test.operation == always || p.test.operation == onService) {
+		if done, err := p.chooseRollup(); done || err != nil {
+			return err
+		}
+	}
+	if len(p.rollups) > 0 {
+		p.method, p.reason = methodRollup, "sums by service answer exactly, rows for a few rare services"
+		p.findCandidates(from, until)
+		return nil
+	}
+	p.method, p.reason = methodSums, "all its intervals belong to the answer as a whole"
+	if p.byRow {
+		p.method = methodRows
+		switch {
+		case verdicts:
+			p.reason = "verdicts are those of rows"
+		case !p.whole:
+			p.reason = "the time span begins or ends inside"
+		default:
+			p.reason = "bins are shorter than the segment"
+		}
+	}
+	if p.findCandidates(from, until); len(p.candidates) == 0 {
+		p.method, p.reason = methodSkipped, "no chunk can match"
+	}
+	return nil
+}
+
+// findCandidates lists the chunks that may hold matches.
+func (p *part) findCandidates(from, until uint32) {
+	for i := range p.chunks {
+		c := &p.chunks[i]
+		if c.FirstStamp >= until || c.LastStamp < from {
+			continue
+		}
+		if o := p.test.chunk(i, c); o != none {
+			p.candidates = append(p.candidates, candidate{i, o == all})
+		}
+	}
+}
+
+// maxRare is how many services without a rollup are looked for in rows while others are answered from theirs.
+const maxRare = 16
+
+// chooseRollup takes sums by stamp or by service where they answer exactly. Where a few rare services have none, it
+// is not done: those are left to a test of rows.
+func (p *part) chooseRollup() (done bool, err error) {
+	s := &p.plan.shape
+	if p.test.operation == always && !s.port && !s.protocol {
+		p.method, p.reason = methodTotals, "sums by interval answer exactly"
+		return true, nil
+	}
+	if err := p.loadServices(); err != nil {
+		return false, err
+	}
+	for rank := range p.services {
+		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
+			p.rollups = append(p.rollups, rank)
+		}
+	}
+	if p.byRow { // the least frequent services are those that may have no rollup
+		rare, err := p.takeRare()
+		if err != nil || rare {
+			return false, err
+		}
+	}
+	p.method, p.reason = methodRollup, "sums by service answer exactly"
+	return true, nil
+}
+
+// takeRare takes the services without a rollup, which are the least frequent, out of p.rollups and makes the test look
+// for them only. Where they are many, nothing stays in p.rollups.
+func (p *part) takeRare() (rare bool, err error) {
+	var ranks []int
+	for len(p.rollups) > 0 {
+		last := p.rollups[len(p.rollups)-1]
+		_, known, err := p.ServiceRollup(uint32(last))
+		if err != nil {
+			return false, err
+		}
+		if known {
+			break
+		}
+		if p.rollups = p.rollups[:len(p.rollups)-1]; len(ranks) == maxRare {
+			p.rollups = nil
+			return true, nil
+		}
+		ranks = append(ranks, last)
+	}
+	if len(ranks) == 0 || len(p.rollups) == 0 {
+		return len(ranks) > 0, nil
+	}
+	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
+	for _, rank := range ranks {
+		t.set[rank/64] |= 1 << (rank % 64)
+	}
+	p.test = t
+	return true, nil
+}
