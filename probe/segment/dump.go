@@ -16,7 +16,7 @@ func (r *Reader) Dump(to io.Writer) error {
 	m := r.Meta()
 	first, last := r.StampBounds()
 	fmt.Fprintf(w, "segment of %q, %s, format %d, %d bytes\n", m.Interface, time.Unix(m.Day*86400, 0).UTC().Format(time.DateOnly), FormatVersion, r.Size())
-	fmt.Fprintf(w, "%d rows of %d flows, %d addresses; interval ends %s to %s\n", r.Rows(), r.Tuples(), r.AddressCount(), written(first), written(last))
+	fmt.Fprintf(w, "%d rows of %d flows, %d addresses; interval ends %s to %s\n", r.Rows(), r.Tuples(), r.AddressCount(), utc(first), utc(last))
 	fmt.Fprintf(w, "totals %v\n\n%12s %12s  section\n", split(ptr(r.Totals())), "offset", "bytes")
 	for _, s := range r.Sections() {
 		fmt.Fprintf(w, "%12d %12d  %s\n", s.Offset, s.Bytes, s.Name)
@@ -28,7 +28,7 @@ func (r *Reader) Dump(to io.Writer) error {
 
 func ptr[T any](v T) *T { return &v }
 
-func written(stamp int64) string { return time.Unix(stamp, 0).UTC().Format(time.RFC3339) }
+func utc(stamp int64) string { return time.Unix(stamp, 0).UTC().Format(time.RFC3339) }
 
 func (r *Reader) dumpBlocks(w io.Writer) {
 	blocks, err := r.Blocks()
@@ -38,7 +38,7 @@ func (r *Reader) dumpBlocks(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n%-20s %10s %-32s %20s %12s %10s %12s  blocks\n", "end", "covered", "boot", "sequence", "received", "dropped", "metered")
 	for _, b := range blocks {
-		fmt.Fprintf(w, "%-20s %10s %x %20d %12d %10d %12d\n", written(b.End), b.Duration, b.Boot, b.Sequence,
+		fmt.Fprintf(w, "%-20s %10s %x %20d %12d %10d %12d\n", utc(b.End), b.Duration, b.Boot, b.Sequence,
 			b.Accounting.Received, b.Accounting.Dropped, b.Accounting.Metered)
 	}
 }
