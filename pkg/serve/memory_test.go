@@ -39,9 +39,11 @@ func TestGuardEndsTheOldestQueryAndNoMoreThanNeeded(t *testing.T) {
 		}
 		secondDone()
 		time.Sleep(time.Second)
+		g.mu.Lock()
 		if g.looking || len(g.running) != 0 {
 			t.Error("the guard goes on without queries")
 		}
+		g.mu.Unlock()
 		_, done := g.watch(t.Context())
 		held.Store(50)
 		time.Sleep(time.Second)
