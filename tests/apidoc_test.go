@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,43 @@ func TestLinesOfTheAPIPage(t *testing.T) {
 			}
 		}
 	}
+	checkExtensions(t, p, validator)
+}
+
+// checkExtensions asks for networks, an earlier span, a set of addresses and an explanation at once.
+func checkExtensions(t *testing.T, p *probe, validator *openapi.Validator) {
+	t.Helper()
+	ask := func(set string) (body []byte, rows []map[string]map[string]any, explained bool) {
+		body, err := p.call(http.MethodPost, "/_query", []byte(`{"query":"sip/24,dip","ifaces":"any","first":"-1h","live":true,"merge":true,
+			"compare":"1d","explain":true,"actors":{"set":["`+set+`"]}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validator.Validate("Result", body); err != nil {
+			t.Errorf("%s\nis no result: %v", body, err)
+		}
+		var answer struct {
+			Summary struct{ Explain *struct{ Steps []any } }
+			Rows    []map[string]map[string]any
+		}
+		if err := json.Unmarshal(body, &answer); err != nil {
+			t.Fatal(err)
+		}
+		return body, answer.Rows, answer.Summary.Explain != nil
+	}
+	body, rows, explained := ask(far4)
+	network := near4[:strings.LastIndex(near4, ".")] + ".0/24"
+	if len(rows) == 0 || !explained {
+		t.Fatalf("no rows, or no explanation: %s", body)
+	}
+	for _, row := range rows {
+		if row["attributes"]["sip/24"] != network || row["before"] == nil {
+			t.Errorf("row %v, want sip/24 = %s and what was before", row, network)
+		}
+	}
+	if body, rows, _ := ask("192.0.2.77"); len(rows) > 0 {
+		t.Errorf("an address that nobody has: %s", body)
+	}
 }
 
 // apiLine is a line of the page, and the status that its comment says; empty for success.
@@ -58,10 +96,14 @@ func (l apiLine) component(status string) string {
 	switch {
 	case strings.Contains(l.command, " -i "), status == "204", strings.Contains(l.command, "Accept:"):
 		return ""
+	case status == "201":
+		return "ListHealth"
 	case status != "200":
 		return "Problem"
+	case strings.Contains(l.command, "/config") && strings.Contains(l.command, " -X "):
+		return "ConfigUpdateResponse"
 	}
-	return map[string]string{"/_query": "Result", "/_catalog": "Catalog", "/status": "StatusResponse", "/status/eth0": "StatusResponse", "/-/info": "Info"}[path]
+	return map[string]string{"/config": "ConfigResponse", "/config/eth0": "ConfigResponse", "/_actors/c2": "ListHealth", "/_query": "Result", "/_catalog": "Catalog", "/status": "StatusResponse", "/status/eth0": "StatusResponse", "/-/info": "Info"}[path]
 }
 
 // apiLines are the lines of the page that can be run, and the shell's function that they call.

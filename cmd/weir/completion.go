@@ -163,6 +163,9 @@ func (l completedLine) forShell(shell, manner string, found []completion) (lines
 		}
 		lines = append(lines, text)
 	}
+	if len(lines) == 1 && shell == "fish" && manner == mannerContinue {
+		lines = append(lines, found[0].text+"…") // fish closes quotation marks and adds a blank behind the only one, too
+	}
 	return lines
 }
 

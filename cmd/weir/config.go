@@ -124,7 +124,7 @@ func (v *configVerb) show(ctx context.Context, server *client.Client, interfaces
 		return failure(fmt.Errorf("%s: nothing is captured%s", server.Address(), on(interfaces)), "weir config without names shows all interfaces that are")
 	}
 	if v.format == "json" {
-		return json.NewEncoder(v.app.stdout).Encode(config)
+		return json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(config)
 	}
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -174,7 +174,7 @@ func (v *configVerb) changed(c *client.ConfigChanges, err error) error {
 	switch {
 	case v.silent && failed == 0:
 	case v.format == "json":
-		err = json.NewEncoder(v.app.stdout).Encode(c)
+		err = json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(c)
 	default:
 		_, err = io.WriteString(v.app.stdout, text)
 	}
@@ -192,7 +192,7 @@ func (v *configVerb) read() (map[string]client.InterfaceConfig, error) {
 		if err != nil {
 			return nil, failure(err, "")
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		source = file
 	}
 	text, err := io.ReadAll(io.LimitReader(source, maxConfigFile+1))

@@ -68,6 +68,9 @@ func documented(t *testing.T) *app {
 	if err := makeStore("store"); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile("list.txt", []byte("# from a report\n192.0.2.1\n198.51.100.0/24\n10.1.2.3\nn/a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, err := store.Open(store.Config{Path: "store", ReadOnly: true}, store.Deps{})
 	if err != nil {
 		t.Fatal(err)

@@ -145,7 +145,7 @@ func (v *hostsVerb) ask(ctx context.Context, server *client.Client, e *hostEntry
 
 func (v *hostsVerb) show(entries []hostEntry) error {
 	if v.format == "json" {
-		return json.NewEncoder(v.app.stdout).Encode(entries)
+		return json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(entries)
 	}
 	zone := v.app.now().Location()
 	moment := func(t time.Time) string {

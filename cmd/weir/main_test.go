@@ -34,6 +34,8 @@ var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 // now is the time of all scripts.
 var now = time.Date(2026, 11, 21, 5, 22, 0, 0, time.UTC)
 
+func nowInTests() time.Time { return now }
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"weir": func() {

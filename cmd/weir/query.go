@@ -67,7 +67,7 @@ func (a *app) queryCommand() *cobra.Command {
 	span := words("-1h", "-6h", "-1d", "-7d", "-30d")
 	completes(command, lists(attributes), map[string]completer{
 		"condition": conditions(known), "ifaces": lists(interfaces(known)), "format": words(formats...),
-		"stored-query": files, "query-log": files, "keepalive": words("5s", "30s"), "lookup-timeout": words("1s", "5s"),
+		"compare": words("previous", "1h", "1d", "1w"), "stored-query": files, "query-log": files, "keepalive": words("5s", "30s"), "lookup-timeout": words("1s", "5s"),
 		"first": span, "last": span, "sort": words("bytes", "packets", "time"), "resolution": words("auto", "none", "5m", "1h", "1d"),
 		"hosts": lists(func(string) (list []completion) {
 			for _, host := range append([]string{"any"}, known().Hosts...) {

@@ -12,7 +12,7 @@ var racePackages = []string{"./probe/...", "./pkg/filter/...", "./pkg/wire/...",
 
 // Test runs all tests; the browser's only where Node is there, which is said.
 func Test(ctx context.Context) error {
-	if err := Require(ctx, IP, Ping, Curl, Iperf3, NFTables, GCC); err != nil {
+	if err := Require(ctx, IP, Ping, Curl, Iperf3, NFTables, Zsh, Fish, GCC); err != nil {
 		if os.Getenv("WEIR_REQUIRE_ROOT") == "1" {
 			return err
 		}

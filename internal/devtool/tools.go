@@ -27,6 +27,8 @@ var (
 	Iperf3   = Tool{"iperf3", "iperf3"}
 	NFTables = Tool{"nft", "nftables"}
 	Chromium = Tool{"chromium", "chromium"}
+	Zsh      = Tool{"zsh", "zsh"} // completion is tried in the shells themselves
+	Fish     = Tool{"fish", "fish"}
 	GCC      = Tool{"gcc", "gcc libc6-dev"} // the race detector needs it
 )
 

@@ -58,15 +58,15 @@ func (s *Server) Start() (err error) {
 			go s.serveStreams()
 			return nil
 		}
-		s.packets.Close()
+		_ = s.packets.Close() // another one is tried
 	}
 	return err
 }
 
 // Close ends the server.
 func (s *Server) Close() {
-	s.packets.Close()
-	s.streams.Close()
+	_ = s.packets.Close() // the test is over
+	_ = s.streams.Close()
 }
 
 // Dial leads all questions to the server.
@@ -84,7 +84,7 @@ func (s *Server) servePackets() {
 		question := append([]byte(nil), b[:n]...)
 		go func() {
 			if answer := s.answer(question, true); answer != nil {
-				s.packets.WriteTo(answer, from) // the client sees what is missing
+				_, _ = s.packets.WriteTo(answer, from) // the client sees what is missing
 			}
 		}()
 	}
@@ -108,8 +108,7 @@ func (s *Server) serveStreams() {
 					return
 				}
 				answer := s.answer(question, false)
-				conn.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer)))) // the client sees what is missing
-				conn.Write(answer)
+				_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)) // the client sees what is missing
 			}
 		}()
 	}

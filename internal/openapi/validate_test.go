@@ -99,9 +99,7 @@ func TestRequests(t *testing.T) {
 		`{"query":"sip","ifaces":"any","explian":true}`, `{"query":"sip","ifaces":"any","num_results":"3"}`,
 		`{"query":"sip","ifaces":"any","actors":{"set":["::1"]},"compare":"1d","explain":true}`, `{"query":"sip","ifaces":"any","actors":{"set":"::1"}}`,
 		`{"query":"sip","ifaces":"any","actors":{"sets":[]}}`, `{"query":"sip","ifaces":"any","host_id":-1}`, `{"query":"sip","ifaces":"any","keepalive":1.5}`, `[]`}
-	for _, file := range recorded(t) {
-		bodies = append(bodies, file)
-	}
+	bodies = append(bodies, recorded(t)...)
 	for _, body := range bodies {
 		valid := v.Validate("Args", []byte(body))
 		_, taken := wire.DecodeRequest(strings.NewReader(body), wire.DefaultBodyLimit)

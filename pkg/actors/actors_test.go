@@ -59,15 +59,15 @@ func TestHealth(t *testing.T) {
 		state Grade
 		parts []string
 	}{
-		{"8.8.8.8\n2606:4700::1111\n", GradeOK, nil},
-		{"8.8.8.8\n10.1.2.3\n", GradeWarning, []string{"10.1.2.3/32 overlaps 10.0.0.0/8 (private)"}},
-		{"0.0.0.0/0\n", GradeWarning, []string{"0.0.0.0/0 covers a large part", "overlaps"}},
-		{"2000::/3\n", GradeWarning, []string{"covers a large part"}},
-		{"8.8.8.8\nbad\n", GradeWarning, []string{"1 of 2 lines"}},
-		{"8.8.8.8\nbad\nworse\n", GradeAlarm, []string{"2 of 3 lines"}},
-		{"# nothing\n", GradeAlarm, []string{"empty"}},
-		{"", GradeAlarm, []string{"empty"}},
-		{strings.Repeat("10.0.0.1\n10.0.0.2\n10.0.0.3\n10.0.0.4\n10.0.0.5\n10.0.0.6\n10.0.0.7\n", 2), GradeWarning, []string{"private"}},
+		{"8.8.8.8\n2606:4700::1111\n", StateOK, nil},
+		{"8.8.8.8\n10.1.2.3\n", StateWarning, []string{"10.1.2.3/32 overlaps 10.0.0.0/8 (private)"}},
+		{"0.0.0.0/0\n", StateWarning, []string{"0.0.0.0/0 covers a large part", "overlaps"}},
+		{"2000::/3\n", StateWarning, []string{"covers a large part"}},
+		{"8.8.8.8\nbad\n", StateWarning, []string{"1 of 2 lines"}},
+		{"8.8.8.8\nbad\nworse\n", StateAlarm, []string{"2 of 3 lines"}},
+		{"# nothing\n", StateAlarm, []string{"empty"}},
+		{"", StateAlarm, []string{"empty"}},
+		{strings.Repeat("10.0.0.1\n10.0.0.2\n10.0.0.3\n10.0.0.4\n10.0.0.5\n10.0.0.6\n10.0.0.7\n", 2), StateWarning, []string{"private"}},
 	} {
 		l, err := Parse([]byte(test.text), "plain")
 		if err != nil && !errors.Is(err, ErrEmpty) {
@@ -75,8 +75,8 @@ func TestHealth(t *testing.T) {
 		}
 		h := l.Health()
 		text := strings.Join(h.Warnings, "; ")
-		if h.Grade != test.state || len(h.Warnings) > 8 {
-			t.Errorf("%.20q: %s: %s", test.text, h.Grade, text)
+		if h.State != test.state || len(h.Warnings) > 8 {
+			t.Errorf("%.20q: %s: %s", test.text, h.State, text)
 		}
 		for _, part := range test.parts {
 			if !strings.Contains(text, part) {

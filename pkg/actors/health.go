@@ -10,11 +10,11 @@ import (
 // Grade sums up the health of a list.
 type Grade string
 
-// The grades.
+// The states of a list.
 const (
-	GradeOK      Grade = "ok"
-	GradeWarning Grade = "warning" // it works, and something in it is probably not meant
-	GradeAlarm   Grade = "alarm"   // it is empty, or more than half of it could not be read
+	StateOK      Grade = "ok"
+	StateWarning Grade = "warning" // it works, and something in it is probably not meant
+	StateAlarm   Grade = "alarm"   // it is empty, or more than half of it could not be read
 )
 
 // Health is what can be said of a list without knowing what it is for.
@@ -22,7 +22,7 @@ type Health struct {
 	Name    string `json:"name,omitempty"`
 	Hash    string `json:"hash"`
 	Format  string `json:"format"`
-	Grade   Grade  `json:"state"`
+	State   Grade  `json:"state"`
 	Lines   int    `json:"lines"`
 	Entries int    `json:"entries"`
 	IPv4    int    `json:"ipv4"`
@@ -106,13 +106,13 @@ func (h *Health) judge(l *List) {
 	}
 	switch {
 	case h.Entries == 0:
-		h.Grade, h.Warnings = GradeAlarm, append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
+		h.State, h.Warnings = StateAlarm, append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
 	case h.FaultCount > h.Entries:
-		h.Grade = GradeAlarm
+		h.State = StateAlarm
 	case len(h.Warnings) > 0:
-		h.Grade = GradeWarning
+		h.State = StateWarning
 	default:
-		h.Grade = GradeOK
+		h.State = StateOK
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -131,10 +132,49 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if isReset(err) && ctx.Err() == nil {
 		err = c.once(ctx, method, path, query, payload, out)
 	}
+	for range patience {
+		if !waitForTurn(ctx, err) {
+			break
+		}
+		err = c.once(ctx, method, path, query, payload, out)
+	}
 	if err != nil {
 		return c.transportError(ctx, err)
 	}
 	return nil
+}
+
+// How often a query is asked again where the server asks to come back, and for how long it is waited at most.
+const (
+	patience     = 3
+	longestWait  = 5 * time.Second
+	usualWait    = time.Second // goProbe says 429 and nothing else
+	minRetryWait = 10 * time.Millisecond
+)
+
+// waitForTurn waits as long as the server says, if it says that it had too many queries, and whether to ask again.
+func waitForTurn(ctx context.Context, err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.wait > longestWait {
+		return false
+	}
+	timer := time.NewTimer(max(e.wait, minRetryWait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retryAfter reads the header of a refusal; only seconds are used by the servers this is for.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 || seconds > 3600 {
+		return usualWait
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // once makes one attempt. Errors of the connection come back bare, all others as *Error.
@@ -199,9 +239,15 @@ func (c *Client) refusal(response *http.Response, body io.Reader) error {
 	}
 	var p wire.Problem
 	if strings.HasPrefix(response.Header.Get("Content-Type"), wire.ProblemType) && json.Unmarshal(text, &p) == nil {
-		return c.statusError(response.StatusCode, &p, "")
+		text = nil
 	}
-	return c.statusError(response.StatusCode, nil, firstLine(string(text)))
+	problem := &p
+	if text != nil {
+		problem = nil
+	}
+	e := c.statusError(response.StatusCode, problem, firstLine(string(text)))
+	e.wait = retryAfter(response.Header)
+	return e
 }
 
 // firstLine is the start of a foreign text, for an error message.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -39,6 +40,7 @@ type Error struct {
 	Status  int    // of HTTP; 0 without an answer
 	Problem *wire.Problem
 	Cause   error
+	wait    time.Duration // until the server wants to be asked again, with status 429
 }
 
 // Error is one line: the server and the text.
@@ -130,7 +132,7 @@ func (c *Client) tlsError(err error) error {
 }
 
 // statusError explains an answer that is no success.
-func (c *Client) statusError(status int, p *wire.Problem, body string) error {
+func (c *Client) statusError(status int, p *wire.Problem, body string) *Error {
 	e := &Error{Server: c.address.String(), Status: status, Problem: p}
 	said := body
 	if p != nil {

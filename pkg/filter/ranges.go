@@ -9,7 +9,9 @@ type Range4 struct{ First, Last uint32 }
 type Number6 struct{ High, Low uint64 }
 
 // Compare orders by value.
-func (a Number6) Compare(b Number6) int { return address6{a.High, a.Low}.compare(address6{b.High, b.Low}) }
+func (a Number6) Compare(b Number6) int {
+	return address6{a.High, a.Low}.compare(address6{b.High, b.Low})
+}
 
 // Range6 is a range of IPv6 addresses, both ends included.
 type Range6 struct{ First, Last Number6 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -76,6 +77,24 @@ func TestChanged(t *testing.T) {
 	}{{0, 0, "0.0"}, {0, 1, "new"}, {1, 0, "-100.0"}, {200, 300, "50.0"}, {1 << 63, 1<<64 - 1, "100.0"}} {
 		if got := changed(test.before, test.now); got != test.want {
 			t.Errorf("changed(%d, %d) = %s, want %s", test.before, test.now, got, test.want)
+		}
+	}
+}
+
+// TestEscapeJSON: what is escaped means the same, and what prints stays as it is.
+func TestEscapeJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain é 水 e\u0301": `"plain é 水 e` + "\u0301" + `"`, "\u009b31m": `"\u009b31m"`, "a\u202eb\u200f": `"a\u202eb\u200f"`, "\x7f": `"\u007f"`,
+		"\U000e0001x": `"\udb40\udc01x"`, "\u0085\u2028": `"\u0085\u2028"`,
+	} {
+		encoded, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := escapeJSON(encoded)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil || back != text || string(got) != want {
+			t.Errorf("%q: %s, want %s, reads as %q, %v", text, got, want, back, err)
 		}
 	}
 }

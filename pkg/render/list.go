@@ -45,7 +45,7 @@ func (l List) JSON(w io.Writer) error {
 	if entries == nil {
 		entries = []ListEntry{}
 	}
-	return json.NewEncoder(w).Encode(entries)
+	return json.NewEncoder(InertJSON(w)).Encode(entries)
 }
 
 // Text writes the list as a table, with the totals below it if there is more than one interface. Figures are left out

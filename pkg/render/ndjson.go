@@ -23,7 +23,7 @@ func NDJSON(w io.Writer, r *wire.Result) error {
 		if line, err = appendNames(line, &r.Rows[i], r.Summary.Names); err != nil {
 			return err
 		}
-		out.Write(append(line, '\n')) //nolint:errcheck // Flush returns it
+		out.Write(append(escapeJSON(line), '\n')) //nolint:errcheck // Flush returns it
 	}
 	return out.Flush()
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,6 +13,7 @@ const gap = "  "
 // table is a grid of right-aligned columns. Numbers with and without a unit are aligned by their digits.
 type table struct {
 	columns []tableColumn
+	narrow  bool // one blank between columns, not two
 }
 
 // tableColumn is one column: two lines of heading, and its cells from top to bottom.
@@ -19,6 +21,7 @@ type tableColumn struct {
 	unit, name string
 	cells      []quantity
 	shortens   bool   // may lose characters from the middle of its cells
+	spare      bool   // goes where the table is too wide
 	style      string // of the cells, as a parameter of SGR; empty for none
 }
 
@@ -87,7 +90,7 @@ func (t *table) write(w *bufio.Writer) {
 		var b strings.Builder
 		for i, c := range columns {
 			if i > 0 {
-				b.WriteString(gap)
+				b.WriteString(gap[:t.gap()])
 			}
 			b.WriteString(styled(c[line], t.columns[i].style, line))
 		}
@@ -109,12 +112,39 @@ func styled(text, style string, line int) string {
 // shortest is the width to which names are shortened at most.
 const shortest = 12
 
-// fit shortens names, the longest first, until the table has the width or nothing more can be shortened without
-// making different names look the same.
+// gap is the width between columns.
+func (t *table) gap() int {
+	if t.narrow {
+		return 1
+	}
+	return len(gap)
+}
+
+// width is how wide the table is.
+func (t *table) width() int {
+	width := -t.gap()
+	for i := range t.columns {
+		width += utf8.RuneCountInString(t.columns[i].lay()[0]) + t.gap()
+	}
+	return width
+}
+
+// fit makes the table as narrow as the width if it can: names are shortened, then columns move together, then those go
+// that can be spared.
 func (t *table) fit(width int) {
 	if width == 0 {
 		return
 	}
+	t.shorten(width)
+	t.narrow = t.width() > width
+	if t.width() > width {
+		t.columns = slices.DeleteFunc(t.columns, func(c tableColumn) bool { return c.spare })
+	}
+}
+
+// shorten shortens names, the longest first, until the table has the width or nothing more can be shortened without
+// making different names look the same.
+func (t *table) shorten(width int) {
 	widths, floors := make([]int, len(t.columns)), make([]int, len(t.columns))
 	over := -len(gap) - width
 	for i := range t.columns {

@@ -111,7 +111,7 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 	}
 	totals := r.Summary.Totals.Flow()
 	of := f.of(v.Query.Direction)
-	shares := tableColumn{name: "%", style: v.style(styleShare)}
+	shares := tableColumn{name: "%", spare: true, style: v.style(styleShare)}
 	for i := range r.Rows {
 		shares.text(share(of(r.Rows[i].Counters.Flow()), of(totals)))
 	}
@@ -148,10 +148,10 @@ func (v View) comparison(r *wire.Result) []tableColumn {
 
 // changed says how a figure became another one, in percent.
 func changed(before, now uint64) string {
-	switch {
-	case before == now:
+	switch before {
+	case now:
 		return "0.0"
-	case before == 0:
+	case 0:
 		return "new"
 	}
 	return strconv.FormatFloat(100*(float64(now)/float64(before)-1), 'f', 1, 64)

@@ -154,7 +154,8 @@ func (r *Resolver) Addresses(ctx context.Context, name string) ([]netip.Addr, er
 func isHostName(name string) bool {
 	name = strings.TrimSuffix(name, ".")
 	return name != "" && len(name) <= 253 && !strings.ContainsFunc(name, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.')
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	})
 }
 
@@ -193,11 +194,7 @@ func look[V any](ctx context.Context, r *Resolver, lookup func(context.Context) 
 	defer cancel()
 	value, err := lookup(context.WithValue(ctx, lifetimeKey{}, heard))
 	var dns *net.DNSError
-	switch {
-	case err == nil:
-	case errors.As(err, &dns) && dns.IsNotFound:
-		err = nil
-	default:
+	if err != nil && (!errors.As(err, &dns) || !dns.IsNotFound) {
 		return entry[V]{err: err, until: r.now().Add(r.cfg.FailureTTL)}
 	}
 	ttl, ok := heard.get()

@@ -71,7 +71,7 @@ func (s *Server) uploadActors(w http.ResponseWriter, r *http.Request) {
 	h := l.Health()
 	h.Name = name
 	s.deps.Logger.LogAttrs(r.Context(), slog.LevelInfo, "list", append(attributes, slog.String("hash", h.Hash),
-		slog.Int("entries", h.Entries), slog.String("state", string(h.Grade)))...)
+		slog.Int("entries", h.Entries), slog.String("state", string(h.State)))...)
 	body, err := json.Marshal(h)
 	if err != nil {
 		writeProblem(w, internal())

@@ -49,7 +49,7 @@ func TestActors(t *testing.T) {
 
 	response, body := upload(base(s), "", "203.0.113.9\nnonsense\n10.0.0.1\n")
 	h := health(t, body)
-	if response.StatusCode != 201 || h.Entries != 2 || h.FaultCount != 1 || h.Faults[0].Line != 2 || h.Grade != actors.GradeWarning || len(h.Hash) != 64 {
+	if response.StatusCode != 201 || h.Entries != 2 || h.FaultCount != 1 || h.Faults[0].Line != 2 || h.State != actors.StateWarning || len(h.Hash) != 64 {
 		t.Fatalf("%d: %s", response.StatusCode, body)
 	}
 	if response, body := upload(base(s), "?format=csv", "ip\n10.0.0.1\n203.0.113.9\n"); response.StatusCode != 200 || health(t, body).Hash != h.Hash {

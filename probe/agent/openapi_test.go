@@ -72,7 +72,7 @@ func contract() openapi.Config {
 			"Counters":              {"additionalProperties": false},
 			"Row":                   {"additionalProperties": false},
 			"ExplainStep.method":    {"enum": []string{"rollup", "totals", "sums", "rows", "skipped"}},
-			"Grade":                 {"enum": []actors.Grade{actors.GradeOK, actors.GradeWarning, actors.GradeAlarm}},
+			"Grade":                 {"enum": []actors.Grade{actors.StateOK, actors.StateWarning, actors.StateAlarm}},
 			"CatalogField.kind":     {"enum": []string{"attribute", "label", "counter"}},
 			"DNSResolution.timeout": {"minimum": 0},
 		},

@@ -96,6 +96,11 @@ func TestFeatures(t *testing.T) {
 	known := map[string]func(*wire.Request){
 		"merge": func(r *wire.Request) { r.Merge = true }, "series": func(r *wire.Request) { r.Series = true },
 		"other": func(r *wire.Request) { r.Other = true }, "live": func(r *wire.Request) { r.Live = true }, "sse": nil,
+		"ndjson": nil, "arrow": nil, "lists": nil,
+		"compare": func(r *wire.Request) { r.First, r.Last, r.Compare = "-2h", "-1h", "1d" }, "explain": func(r *wire.Request) { r.Explain = true },
+		"actors": func(r *wire.Request) { r.Actors = &wire.Actors{Set: []string{"192.0.2.1"}} },
+		"prefix": func(r *wire.Request) { r.Query = "time,sip/24" },
+		"names":  func(r *wire.Request) { r.DNSResolution = &wire.DNSResolution{Enabled: true} },
 	}
 	for _, f := range features {
 		set, ok := known[f]

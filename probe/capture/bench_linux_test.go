@@ -56,14 +56,15 @@ type benchRing struct {
 	memory []byte
 }
 
-func newBenchRing(b testing.TB) benchRing {
+func newBenchRing(b testing.TB) benchRing { return newRingOf(b, benchFrames()) }
+
+func newRingOf(b testing.TB, frames [][]byte) benchRing {
 	b.Helper()
 	mock, err := afring.NewMockSourceNoDrain("mock",
 		afring.CaptureLength(filter.CaptureLengthFixed(96)), afring.BufferSize(benchBlockSize, benchBlocks))
 	if err != nil {
 		b.Fatal(err)
 	}
-	frames := benchFrames()
 	for i := 0; mock.CanAddPackets(); i++ {
 		data := frames[i%len(frames)]
 		if err := mock.AddPacket(slimcap.NewIPPacket(nil, data, slimcap.PacketType(i%5), len(data), 14)); err != nil {

@@ -67,21 +67,19 @@ func (b *ringBlock) open(data []byte) error {
 // handed over first; the error comes with the next call.
 func (b *ringBlock) read(frames []Frame) (int, error) {
 	frames = frames[:min(uint64(len(frames)), uint64(b.left))]
-	data, at := b.data[:len(b.data):len(b.data)], b.at
+	rest := b.data[b.at:len(b.data):len(b.data)] // from the frame at hand on
 	for i := range frames {
-		if at < 0 || len(data)-at < frameHeaderSize {
-			return b.stop(i, at)
+		if len(rest) < frameHeaderSize {
+			return b.stop(i, len(rest))
 		}
-		rest := data[at:]
 		header := (*[frameHeaderSize]byte)(rest)
-		captured := binary.NativeEndian.Uint32(header[frameCaptured:])
-		start := uint64(binary.NativeEndian.Uint16(header[frameData:]))
-		end := start + uint64(captured)
-		if end > uint64(len(rest)) {
-			return b.stop(i, at)
+		captured, start := binary.NativeEndian.Uint32(header[frameCaptured:]), binary.NativeEndian.Uint16(header[frameData:])
+		end := uint(start) + uint(captured)
+		if end > uint(len(rest)) {
+			return b.stop(i, len(rest))
 		}
 		if hardware := binary.NativeEndian.Uint16(header[frameHardware:]); hardware != b.hardware {
-			b.hardware, b.link = hardware, packet.FromARPHRD(hardware)
+			b.relink(hardware)
 		}
 		f := &frames[i]
 		f.Data = rest[start:end:end]
@@ -90,28 +88,42 @@ func (b *ringBlock) read(frames []Frame) (int, error) {
 			int64(binary.NativeEndian.Uint32(header[frameNanoseconds:]))
 		f.Sent = header[frameKind] == unix.PACKET_OUTGOING
 		f.Link = b.link
-		if b.filtered && captured == filteredMark && f.Length > filteredMark {
-			f.Link = packet.LinkFiltered
-		}
 		f.VLAN, f.VLANType = 0, 0
-		if status := binary.NativeEndian.Uint32(header[frameStatus:]); status&unix.TP_STATUS_VLAN_VALID != 0 {
-			f.VLAN, f.VLANType = tag(header, status)
+		if captured == filteredMark || binary.NativeEndian.Uint32(header[frameStatus:])&unix.TP_STATUS_VLAN_VALID != 0 {
+			b.unusual(f, header)
 		}
 		// Where there is no next frame go to the end of the block: who asks for one more fails.
-		next := uint64(binary.NativeEndian.Uint32(header[frameNext:]))
-		if next < frameHeaderSize || next > uint64(len(rest)) {
-			next = uint64(len(rest))
+		next := uint(binary.NativeEndian.Uint32(header[frameNext:]))
+		if next < frameHeaderSize || next > uint(len(rest)) {
+			next = uint(len(rest))
 		}
-		at += int(next)
+		rest = rest[next:]
 	}
-	b.at = at
+	b.at = len(b.data) - len(rest)
 	b.left -= uint32(len(frames))
 	return len(frames), nil
 }
 
-// stop ends a batch of n frames at a malformed one.
-func (b *ringBlock) stop(n, at int) (int, error) {
-	b.at = at
+// relink notes that frames are of another device type from here on.
+//
+//go:noinline
+func (b *ringBlock) relink(hardware uint16) {
+	b.hardware, b.link = hardware, packet.FromARPHRD(hardware)
+}
+
+// unusual completes a frame that was filtered, or whose tag the kernel took out.
+func (b *ringBlock) unusual(f *Frame, header *[frameHeaderSize]byte) {
+	if b.filtered && len(f.Data) == filteredMark && f.Length > filteredMark {
+		f.Link = packet.LinkFiltered
+	}
+	if status := binary.NativeEndian.Uint32(header[frameStatus:]); status&unix.TP_STATUS_VLAN_VALID != 0 {
+		f.VLAN, f.VLANType = tag(header, status)
+	}
+}
+
+// stop ends a batch of n frames at a malformed one, behind which so many bytes are left.
+func (b *ringBlock) stop(n, left int) (int, error) {
+	b.at = len(b.data) - left
 	b.left -= uint32(n)
 	if n > 0 {
 		return n, nil

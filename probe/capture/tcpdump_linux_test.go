@@ -153,7 +153,7 @@ func TestFilterAgainstDecoder(t *testing.T) {
 					t.Fatal(issue)
 				}
 				in := func(n uint16) bool { return n >= low && n <= high }
-				want := hostNumber(&p) == source && !(p.HasPorts && p.DestinationPort == port) &&
+				want := hostNumber(&p) == source && (!p.HasPorts || p.DestinationPort != port) &&
 					(p.Protocol == flow.UDP || p.Protocol == flow.TCP && (in(p.SourcePort) || in(p.DestinationPort)))
 				if got := runProgram(t, program, data) != 0; got != want {
 					t.Fatalf("%s: %+v: %v", filter, p, got)

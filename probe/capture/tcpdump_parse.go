@@ -181,7 +181,7 @@ func (p *filterParser) primitive() (node, error) {
 		return sentIs(word == "outbound"), nil
 	case "vlan":
 		p.next++
-		if _, err := strconv.Atoi(p.peek(0)); err != nil {
+		if c := p.peek(0); c == "" || c[0] < '0' || c[0] > '9' {
 			return vlanIs(anyVLAN), nil
 		}
 		n, err := p.number(4095)

@@ -60,7 +60,7 @@ func (r *run) answerRows(ctx context.Context, result *wire.Result) error {
 	if err != nil {
 		return err
 	}
-	result.Rows = append(result.Rows, t.finish()...)
+	result.Rows = r.rows(&r.shape, t.finish())
 	r.sum(result, t, total, int64(len(result.Rows)))
 	return nil
 }
@@ -73,7 +73,7 @@ type total struct {
 
 // rank offers the groups that pass the group terms to a top.
 func (r *run) rank(ctx context.Context, g *groups, q *wire.Query) (*top, total, error) {
-	t := newTop(q, q.Limit, g.n)
+	t := newTop(q, q.Limit)
 	var sum total
 	n := 0
 	for group := range g.all() {
@@ -85,7 +85,7 @@ func (r *run) rank(ctx context.Context, g *groups, q *wire.Query) (*top, total, 
 		}
 		sum.counters.Add(group.counters)
 		sum.groups++
-		t.add(group.counters, group.key.stamp, func() wire.Row { return r.row(&r.shape, group) })
+		t.add(group)
 	}
 	return t, sum, nil
 }

@@ -175,6 +175,30 @@ func fill(set []uint64, spans []span) {
 	}
 }
 
+// maxPostings bounds the destinations whose chunks are looked up.
+const maxPostings = 1024
+
+// postings finds the chunks that hold destinations, nil where the segment does not know or they are many.
+func (p *part) postings(spans []span) ([]uint64, error) {
+	if !p.HasPostings() {
+		return nil, nil
+	}
+	var codes []uint32
+	for _, s := range spans {
+		if len(codes)+int(s.until-s.from) > maxPostings {
+			return nil, nil
+		}
+		for code := s.from; code < s.until; code++ {
+			codes = append(codes, code)
+		}
+	}
+	chunks := make([]uint64, len(p.chunks)/64+1)
+	err := p.MatchDestinations(codes, func(_ int, chunk uint32) {
+		chunks[chunk/64] |= 1 << (chunk % 64)
+	})
+	return chunks, err
+}
+
 // overlap says how codes from first to last, both included, meet sorted spans.
 func overlap(spans []span, first, last uint32) outcome {
 	i, _ := slices.BinarySearchFunc(spans, first, func(s span, code uint32) int {

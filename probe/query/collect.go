@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
+	tracing "github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -45,7 +46,10 @@ type liveInterval struct {
 
 // collect opens the segments of an interface and adds its other rows. The live source is read first, so that an
 // interval which is written in the meantime is in the store; where it is, the live copy is dropped.
-func (r *run) collect(ctx context.Context, index uint16, iface string, now time.Time) error {
+func (r *run) collect(ctx context.Context, index uint16, iface string, now time.Time) (err error) {
+	ctx, s := tracing.Start(ctx, "interface")
+	s.Text("iface", iface)
+	defer func() { s.End(err) }()
 	live, err := r.collectLive(ctx, iface)
 	if err != nil {
 		return err

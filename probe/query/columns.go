@@ -24,7 +24,7 @@ func (r *run) answerColumns(ctx context.Context, result *wire.Result) error {
 	if err != nil {
 		return err
 	}
-	result.Rows = append(result.Rows, t.finish()...)
+	result.Rows = r.rows(&r.shape, t.finish())
 	r.sum(result, t, total, int64(len(result.Rows)))
 	return nil
 }
@@ -55,7 +55,7 @@ func (r *run) answerSeriesColumns(ctx context.Context, result *wire.Result) erro
 	if err != nil {
 		return err
 	}
-	kept := r.keysOf(t.finish())
+	kept := keysOf(t.finish())
 	bins, err := r.sumKept(ctx, kept, c)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (r *run) compare(ctx context.Context, result *wire.Result) error {
 	q := *r.query
 	q.Live = false // the earlier span ends before the query's begins
 	earlier := r.engine.newRun(&q, q.CompareFirst, q.CompareLast)
-	earlier.interfaces, earlier.known, earlier.keep = r.interfaces, r.known, r.keysOf(result.Rows)
+	earlier.interfaces, earlier.known, earlier.keep = r.interfaces, r.known, r.keysOfRows(result.Rows)
 	defer earlier.close()
 	if err := earlier.collectAll(ctx, time.Time{}); err != nil {
 		return err

@@ -35,15 +35,13 @@ const (
 type condition struct {
 	operation operation
 	operands  []*condition
-	node      *filter.Node
 	term      *filter.Term
 	four      []filter.Range4
 	six       []range6
 	lists     []filter.Set
 	negated   bool
 	// plain says that the set is not a term of the user's: a folded row is not kept out.
-	plain bool
-	// services is the set of an onService that is not a term's.
+	plain    bool
 	services func(segment.Service) bool
 }
 
@@ -53,9 +51,9 @@ func newCondition(n *filter.Node) *condition {
 		return &condition{operation: always}
 	}
 	if n.Only(filter.Port, filter.Protocol) {
-		return &condition{operation: onService, node: n}
+		return &condition{operation: onService, services: serviceTest(n)}
 	}
-	c := &condition{node: n, term: n.Term()}
+	c := &condition{term: n.Term()}
 	switch n.Kind() {
 	case filter.All, filter.Any:
 		c.operation = allOf
@@ -110,6 +108,7 @@ type test struct {
 	operation operation
 	operands  []*test
 	spans     []span   // of codes, sorted, disjoint: onSource, onDestination
+	chunks    []uint64 // one bit a chunk that may hold a match; nil where that is not known
 	set       []uint64 // one bit a code or service; nil where spans are few
 	single    int      // the only service of the set, -1
 	verdicts  uint8    // bit by flow.Verdict
@@ -163,7 +162,10 @@ func (c *condition) bind(p *part) (*test, error) {
 		}
 		t.named = p.folded()
 	}
-	return t, nil
+	if t.operation == onDestination {
+		t.chunks, err = p.postings(t.spans)
+	}
+	return t, err
 }
 
 func constant(holds bool) *test {
@@ -237,7 +239,7 @@ func (c *condition) bindService(p *part) *test {
 	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
 	n := 0
 	for rank, s := range p.services {
-		if c.holdsFor(s) {
+		if c.services(s) {
 			t.set[rank/64] |= 1 << (rank % 64)
 			t.single = rank
 			n++
@@ -255,27 +257,27 @@ func (c *condition) bindService(p *part) *test {
 	return t
 }
 
-func (c *condition) holdsFor(s segment.Service) bool {
-	if c.services != nil {
-		return c.services(s)
-	}
-	return serviceHolds(c.node, s)
-}
-
-// serviceHolds evaluates a tree on ports and protocols.
-func serviceHolds(n *filter.Node, s segment.Service) bool {
+// serviceTest makes a function of a tree on ports and protocols.
+func serviceTest(n *filter.Node) func(segment.Service) bool {
 	if n.Kind() == filter.Leaf {
 		if t := n.Term(); t.Attribute() == filter.Port {
-			return t.MatchPort(s.Port, s.Protocol)
+			return func(s segment.Service) bool { return t.MatchPort(s.Port, s.Protocol) }
 		}
-		return n.Term().MatchProtocol(s.Protocol)
+		return func(s segment.Service) bool { return n.Term().MatchProtocol(s.Protocol) }
 	}
+	var operands []func(segment.Service) bool
 	for _, operand := range n.Operands() {
-		if serviceHolds(operand, s) == (n.Kind() == filter.Any) {
-			return n.Kind() == filter.Any
-		}
+		operands = append(operands, serviceTest(operand))
 	}
-	return n.Kind() == filter.All
+	either := n.Kind() == filter.Any
+	return func(s segment.Service) bool {
+		for _, holds := range operands {
+			if holds(s) == either {
+				return either
+			}
+		}
+		return !either
+	}
 }
 
 // complement is what spans leave of the codes.

@@ -77,10 +77,17 @@ type Config struct {
 	Memory int64
 	// Parallel is how many processors a query uses; 0: all of them.
 	Parallel int
+
+	alwaysSparse, neverSparse bool // for tests
 }
 
 // DefaultConfig returns the defaults: about 160 MiB for the greatest answer, and as much for its making.
 func DefaultConfig() Config { return Config{MaxGroups: 1 << 20, Memory: 160 << 20} }
+
+// sparse says that so many tuples are not worth the reading of so many addresses.
+func (c *Config) sparse(tuples, codes int64) bool {
+	return !c.neverSparse && tuples*4 < codes || c.alwaysSparse
+}
 
 // Deps are what the engine reads and whose answers it gives.
 type Deps struct {

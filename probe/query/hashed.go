@@ -158,9 +158,19 @@ func (w *worker) rollups(p *part) error {
 		w.plan.run.lose(p.Reader, -1, err)
 		return nil
 	}
-	for _, rank := range p.rollups {
-		if err := w.addOne(packed{rest: p.base | p.serviceBits[rank]}, &sums[rank].Counters); err != nil {
-			return err
+	for ranks := p.rollups; len(ranks) > 0; {
+		n := min(len(ranks), batchSize)
+		for i, rank := range ranks[:n] {
+			w.keys[i] = packed{rest: p.base | p.serviceBits[rank]}
+		}
+		done := w.table.locate(w.keys[:n], w.entries)
+		for i, rank := range ranks[:done] {
+			w.table.addCounters(w.entries[i], &sums[rank].Counters)
+		}
+		if ranks = ranks[done:]; done < n {
+			if err := w.table.halve(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -113,6 +113,15 @@ func (r *run) row(s *shape, g *group) wire.Row {
 	return row
 }
 
+// rows makes the rows of groups.
+func (r *run) rows(s *shape, groups []group) []wire.Row {
+	rows := make([]wire.Row, len(groups))
+	for i := range groups {
+		rows[i] = r.row(s, &groups[i])
+	}
+	return rows
+}
+
 // keyOf is the inverse of row, without the time.
 func (r *run) keyOf(row *wire.Row, ifaces map[string]uint16) (k key) {
 	address := func(a netip.Addr) (to flow.Address) {

@@ -41,6 +41,9 @@ func (t *test) chunk(i int, c *segment.Chunk) outcome {
 	case onSource:
 		return t.careful(overlap(t.spans, c.FirstSource, c.LastSource))
 	case onDestination:
+		if t.chunks != nil && t.chunks[i/64]>>(i%64)&1 == 0 {
+			return none
+		}
 		return t.careful(overlap(t.spans, c.LeastDestination, c.MostDestination))
 	}
 	return some

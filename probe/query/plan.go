@@ -21,6 +21,7 @@ type plan struct {
 	space       space
 	loose       loose
 	only        keySet // nil: all groups
+	sparse      bool   // few tuples can match: addresses are numbered as they are met
 }
 
 // part is a segment within a plan.
@@ -37,8 +38,9 @@ type part struct {
 	whole       bool     // all its stamps are within the plan
 	bins        []uint64 // by stamp: contribution to packed.rest, or outside
 	serviceBits []uint64 // by rank: contribution to packed.rest
-	sources     []uint32 // by code: number in the plan's space
+	sources     []uint32 // by code: number in the plan's space; unless the plan is sparse
 	targets     []uint32 // the same for destinations
+	pages       pages    // of the dictionaries; if the plan is sparse
 	candidates  []candidate
 	wantKey     segment.Columns
 	wantValues  segment.Columns
@@ -114,16 +116,26 @@ func (r *run) newPlan(s shape, c *condition) (*plan, error) {
 		}
 		pl.parts = append(pl.parts, p)
 	}
+	pl.size()
 	if err := pl.makeSpace(); err != nil {
 		return nil, err
 	}
 	pl.makeLoose()
+	return pl, nil
+}
+
+// size compares what is to be read with the dictionaries that would have to be read for it.
+func (pl *plan) size() {
+	var tuples, rows, codes int64
 	for _, p := range pl.parts {
 		for _, c := range p.candidates {
-			r.progress.expect(int64(p.chunks[c.chunk].Rows))
+			tuples += int64(p.chunks[c.chunk].Tuples)
+			rows += int64(p.chunks[c.chunk].Rows)
 		}
+		codes += int64(p.codes)
 	}
-	return pl, nil
+	pl.sparse = pl.run.engine.cfg.sparse(tuples, codes)
+	pl.run.progress.expect(rows)
 }
 
 // opened is a segment of an interface.

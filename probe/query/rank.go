@@ -1,60 +1,75 @@
 package query
 
 import (
+	"bytes"
+	"cmp"
+	"slices"
+
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// top keeps the first rows of the order of wire.SortRows, and the sum of the others. It sorts when it holds twice
-// as many as it is to keep, so that a million groups for a small limit cost few comparisons, and looks at a
-// group's rank before it makes a row of it.
+// top keeps the groups whose rows come first in the order of wire.SortRows, and the sum of the others. It sorts when
+// it holds twice as many as it is to keep, so that a million groups for a small limit cost few comparisons.
 type top struct {
-	query *wire.Query
-	limit int
-	max   int // rows that it may hold, 0: any number
-	rows  []wire.Row
-	full  bool     // rows were cut at least once; then worst is the last one kept
-	worst wire.Row // of the rows kept at that time
-	least uint64   // weight of worst
-	rest  flow.Counters
-	cut   int64
-	over  bool // more than max had to be held
+	query  *wire.Query
+	limit  int
+	max    int // groups that it may hold, 0: any number
+	groups []group
+	list   []ranked // of groups, by index
+	spare  []group
+	full   bool   // groups were cut at least once
+	worst  uint64 // then the rank of the last one kept at that time
+	rest   flow.Counters
+	cut    int64
+	over   bool // more than max had to be held
+}
+
+// ranked is a group and the number by which it is ranked, the least first.
+type ranked struct {
+	rank  uint64
+	index int
 }
 
 // maxKept bounds the limit, so that twice of it is a number.
 const maxKept = 1 << 40
 
-func newTop(q *wire.Query, limit int64, groups int) *top {
-	return &top{query: q, limit: int(min(limit, int64(groups), maxKept))}
+func newTop(q *wire.Query, limit int64) *top {
+	return &top{query: q, limit: int(min(limit, maxKept))}
 }
 
-// add offers a group. stamp is the end of its bin in Unix seconds, 0 without one.
-func (t *top) add(c flow.Counters, stamp int64, row func() wire.Row) {
-	if t.full && t.worse(t.query.Weight(c), stamp) {
-		t.drop(c)
+// rank of a group by its weight, or the end of its bin.
+func (t *top) rank(weight uint64, stamp int64) uint64 {
+	switch {
+	case t.query.SortBy == wire.SortTime:
+		return uint64(stamp)
+	case t.query.Ascending:
+		return weight
+	}
+	return ^weight
+}
+
+// add offers a group.
+func (t *top) add(g *group) {
+	rank := t.rank(t.query.Weight(g.counters), g.key.stamp)
+	if t.worse(rank) {
+		t.drop(g.counters)
 		return
 	}
-	t.push(row())
+	t.push(rank, *g)
 }
 
-func (t *top) push(row wire.Row) {
-	t.rows = append(t.rows, row)
-	if len(t.rows) >= 2*t.limit+64 {
+func (t *top) push(rank uint64, g group) {
+	t.list = append(t.list, ranked{rank, len(t.groups)})
+	t.groups = append(t.groups, g)
+	if len(t.groups) >= 2*t.limit+64 {
 		t.shrink()
 	}
-	t.over = t.over || t.max > 0 && len(t.rows) > 2*t.max+64
+	t.over = t.over || t.max > 0 && len(t.groups) > 2*t.max+64
 }
 
 // worse says that a group ranks behind the last one kept whatever its key is.
-func (t *top) worse(weight uint64, stamp int64) bool {
-	if t.query.SortBy == wire.SortTime {
-		return stamp > t.worst.Labels.Timestamp.Unix()
-	}
-	if t.query.Ascending {
-		return weight > t.least
-	}
-	return weight < t.least
-}
+func (t *top) worse(rank uint64) bool { return t.full && rank > t.worst }
 
 func (t *top) drop(c flow.Counters) {
 	t.rest.Add(c)
@@ -62,32 +77,71 @@ func (t *top) drop(c flow.Counters) {
 }
 
 func (t *top) shrink() {
-	wire.SortRows(t.rows, t.query)
-	if len(t.rows) <= t.limit {
-		return
+	slices.SortFunc(t.list, func(a, b ranked) int {
+		if a.rank != b.rank {
+			return cmp.Compare(a.rank, b.rank)
+		}
+		return compareKeys(&t.groups[a.index].key, &t.groups[b.index].key)
+	})
+	kept := min(len(t.list), t.limit)
+	for _, r := range t.list[kept:] {
+		t.drop(t.groups[r.index].counters)
 	}
-	for i := range t.rows[t.limit:] {
-		t.drop(t.rows[t.limit+i].Counters.Flow())
+	t.full = t.full || kept < len(t.list) && kept > 0
+	t.list = t.list[:kept]
+	ordered := slices.Grow(t.spare[:0], kept)
+	for i, r := range t.list {
+		ordered = append(ordered, t.groups[r.index])
+		t.list[i].index = i
 	}
-	t.rows = t.rows[:t.limit]
-	if t.limit > 0 {
-		t.full, t.worst = true, t.rows[t.limit-1]
-		t.least = t.query.Weight(t.worst.Counters.Flow())
+	t.groups, t.spare = ordered, t.groups
+	if t.full {
+		t.worst = t.list[kept-1].rank
 	}
 }
 
-// finish returns the rows to keep, in order.
-func (t *top) finish() []wire.Row {
+// finish returns the groups to keep, in order.
+func (t *top) finish() []group {
 	t.shrink()
-	return t.rows
+	return t.groups
 }
 
 // join offers what another top kept, and takes over what it cut.
 func (t *top) join(o *top) {
+	o.shrink()
 	t.rest.Add(o.rest)
 	t.cut += o.cut
 	t.over = t.over || o.over
-	for _, row := range o.finish() {
-		t.push(row)
+	for i, r := range o.list {
+		t.push(r.rank, o.groups[i])
 	}
+}
+
+// compareKeys is the order in which wire.SortRows puts rows of the same rank. Interfaces are numbered in the order of
+// their names.
+func compareKeys(a, b *key) int {
+	if a.family != b.family {
+		return cmp.Compare(a.family, b.family)
+	}
+	if c := bytes.Compare(a.source[:], b.source[:]); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(a.destination[:], b.destination[:]); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol),
+		cmp.Compare(verdictOrder(a.verdict), verdictOrder(b.verdict)), cmp.Compare(a.stamp, b.stamp), cmp.Compare(a.iface, b.iface))
+}
+
+// verdictOrder is the place of a verdict among their names.
+func verdictOrder(v uint16) int {
+	switch flow.Verdict(v) {
+	case flow.VerdictAccepted:
+		return 0
+	case flow.VerdictNone: // n/a
+		return 1
+	case flow.VerdictRejected:
+		return 2
+	}
+	return 3
 }

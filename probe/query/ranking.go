@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"math"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
@@ -18,7 +17,7 @@ type ranking struct {
 }
 
 func (pl *plan) newRanking(q *wire.Query) *ranking {
-	t := newTop(q, q.Limit, maxKept)
+	t := newTop(q, q.Limit)
 	t.max = pl.run.engine.cfg.MaxGroups
 	return &ranking{plan: pl, query: q, top: t, rest: q.Other}
 }
@@ -39,23 +38,21 @@ func (k *ranking) take(t *table) error {
 		for j, v := range s {
 			sums[j] = saturate(sums[j], v)
 		}
-		if k.top.full {
-			weight, stamp := uint64(0), int64(0)
-			if first >= 0 {
-				weight = s[first]
-			}
-			if second >= 0 {
-				weight = saturate(weight, s[second])
-			}
-			if byTime {
-				stamp = k.plan.bins[t.keys[i].bin()]
-			}
-			if k.top.worse(weight, stamp) {
-				k.drop(t, i)
-				continue
-			}
+		weight, stamp := uint64(0), int64(0)
+		if first >= 0 {
+			weight = s[first]
 		}
-		k.top.push(k.plan.run.row(&k.plan.shape, &group{k.plan.unpack(t.keys[i]), t.counted(i)}))
+		if second >= 0 {
+			weight = saturate(weight, s[second])
+		}
+		if byTime {
+			stamp = k.plan.bins[t.keys[i].bin()]
+		}
+		if rank := k.top.rank(weight, stamp); k.top.worse(rank) {
+			k.drop(t, i)
+		} else {
+			k.top.push(rank, group{k.plan.unpack(t.keys[i]), t.counted(i)})
+		}
 	}
 	var c flow.Counters
 	for j, counter := range t.counters {
@@ -97,7 +94,7 @@ func (k *ranking) weightOf(t *table) (first, second int) {
 
 // rankColumns sums up and ranks the groups of a plan.
 func (pl *plan) rankColumns(ctx context.Context, q *wire.Query) (*top, total, error) {
-	if !pl.shape.source {
+	if !pl.shape.source || pl.sparse {
 		k := pl.newRanking(q)
 		err := pl.sumHashed(ctx, k.take)
 		return k.top, k.total, err
@@ -134,6 +131,3 @@ func (pl *plan) collectColumns(ctx context.Context, max int) (*groups, error) {
 
 // workers is how many goroutines a query uses.
 func (e *Engine) workers() int { return e.cfg.Parallel }
-
-// unlimited is a number of groups that is none.
-const unlimited = math.MaxInt

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/weirflow/weir/pkg/flow"
+	tracing "github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/probe/segment"
 )
 
@@ -65,6 +66,7 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
+	_, s := tracing.Start(w.ctx, "chunk")
 	b.part, b.chunk = p, c.chunk
 	b.selected, b.verdicts, b.inTest = b.selected[:0], 1, 0
 	want := p.wantKey | p.wantValues
@@ -87,6 +89,12 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 		return err
 	}()
 	p.account(c.chunk, read)
+	if s.Recording() {
+		s.Text("segment", p.Name())
+		s.Int("chunk", int64(c.chunk))
+		s.Int("bytes", read)
+	}
+	s.End(err)
 	if err != nil {
 		b.selected = b.selected[:0]
 		w.plan.run.lose(p.Reader, c.chunk, err)
@@ -156,6 +164,12 @@ func (w *worker) emit(b *buffer, selected []uint32) error {
 	for len(selected) > 0 {
 		n := min(len(selected), batchSize)
 		w.tupleKeys(b, selected[:n], w.keys)
+		if w.plan.sparse {
+			if err := w.sparseAddresses(b, selected[:n], w.keys); err != nil {
+				w.plan.run.lose(b.part.Reader, -1, err)
+				return nil
+			}
+		}
 		if err := w.addBatch(w.keys[:n], selected[:n], &b.loaded.Sum); err != nil {
 			return err
 		}
@@ -193,6 +207,10 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 		}
 	}
 	switch sources, targets := b.sources(), b.targets(); {
+	case w.plan.sparse: // sparseAddresses adds them
+		for i := range keys {
+			keys[i].addresses = 0
+		}
 	case s.source && s.destination:
 		for i, t := range tuples {
 			keys[i].addresses = uint64(p.sources[sources[t]])<<32 | uint64(p.targets[targets[t]])
@@ -209,6 +227,8 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 		for i := range keys {
 			keys[i].addresses = 0
 		}
+	}
+	if !s.source && !s.destination {
 		return
 	}
 	w.markSix(b, tuples, keys)
@@ -238,6 +258,12 @@ func (w *worker) emitRows(b *buffer, selected []uint32) error {
 		tuples := selected[:min(len(selected), len(tupleKeys))]
 		selected = selected[len(tuples):]
 		w.tupleKeys(b, tuples, tupleKeys[:])
+		if w.plan.sparse {
+			if err := w.sparseAddresses(b, tuples, tupleKeys[:]); err != nil {
+				w.plan.run.lose(p.Reader, -1, err)
+				break
+			}
+		}
 		for i, t := range tuples {
 			for row := b.offsets[t]; row < b.offsets[t+1]; row++ {
 				bin := bins[stamps[row]]

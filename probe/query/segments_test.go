@@ -48,6 +48,12 @@ const daySeconds = 24 * 60 * 60
 // write makes a segment of blocks, which are of one day.
 func write(t testing.TB, config segment.Config, iface string, blocks []block) *segment.Reader {
 	t.Helper()
+	return writeTo(t, vfs.NewMemory(), config, iface, blocks)
+}
+
+// writeTo makes it as /s/segment.
+func writeTo(t testing.TB, files *vfs.Memory, config segment.Config, iface string, blocks []block) *segment.Reader {
+	t.Helper()
 	var rows []segment.Row
 	var intervals []flow.Interval
 	var words segment.Vocabulary
@@ -59,7 +65,6 @@ func write(t testing.TB, config segment.Config, iface string, blocks []block) *s
 		}
 	}
 	slices.SortFunc(rows, func(a, b segment.Row) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stamp, b.Stamp)) })
-	files := vfs.NewMemory()
 	if err := files.MkdirAll("/s", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +232,10 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 		config := segment.Config{ChunkTuples: 1 + r.IntN(40), ChunkRows: 1 + r.IntN(200), RollupRows: uint64(r.IntN(30))}
 		stored := inColumns(t, r, m, config, 1+r.IntN(20))
 		var engines []*Engine
-		for _, c := range []Config{{Parallel: 1}, {Parallel: 4}, {Parallel: 2, Memory: 40 << 10}, {Parallel: 1, Memory: 24 << 10}} {
+		for _, c := range []Config{
+			{Parallel: 1, neverSparse: true}, {Parallel: 4, alwaysSparse: true}, {Parallel: 3},
+			{Parallel: 2, Memory: 40 << 10, neverSparse: true}, {Parallel: 1, Memory: 24 << 10, neverSparse: true},
+		} {
 			c.MaxGroups = DefaultConfig().MaxGroups
 			e, err := New(c, Deps{Stored: stored, Host: "host1", HostID: "id1", Now: rows.deps.Now})
 			if err != nil {
@@ -235,7 +243,7 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 			}
 			engines = append(engines, e)
 		}
-		for range 120 {
+		for range 60 {
 			request := randomRequest(r)
 			q := prepare(t, request)
 			want, err := rows.Query(context.Background(), q)

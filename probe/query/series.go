@@ -24,7 +24,7 @@ func (r *run) answerSeries(ctx context.Context, result *wire.Result) error {
 	if err != nil {
 		return err
 	}
-	kept := r.keysOf(t.finish())
+	kept := keysOf(t.finish())
 	remainder := map[int64]flow.Counters{}
 	for bin := range r.groups.all() {
 		name := bin.key.whole()
@@ -47,8 +47,17 @@ func (r *run) answerSeries(ctx context.Context, result *wire.Result) error {
 	return ctx.Err()
 }
 
-// keysOf are the groups of rows, without their time.
-func (r *run) keysOf(rows []wire.Row) map[key]struct{} {
+// keysOf are the keys of groups.
+func keysOf(groups []group) map[key]struct{} {
+	keys := make(map[key]struct{}, len(groups))
+	for i := range groups {
+		keys[groups[i].key] = struct{}{}
+	}
+	return keys
+}
+
+// keysOfRows are the groups of rows, without their time.
+func (r *run) keysOfRows(rows []wire.Row) map[key]struct{} {
 	ifaces := r.indexOfInterfaces()
 	keys := make(map[key]struct{}, len(rows))
 	for i := range rows {

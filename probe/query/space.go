@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
@@ -12,6 +13,9 @@ import (
 // all of the plan. With a prefix, the number is that of the first address of the plan in the same network.
 type space struct {
 	six []number6
+
+	mu     sync.Mutex         // guards six and places of a sparse plan
+	places map[number6]uint32 // of six; of a sparse plan
 }
 
 func address4(v uint32) (a flow.Address) {
@@ -83,6 +87,10 @@ func maskAddress(a flow.Address, family flow.Family, bits uint8) flow.Address {
 func (pl *plan) makeSpace() error {
 	s := &pl.shape
 	if !s.source && !s.destination {
+		return nil
+	}
+	if pl.sparse {
+		pl.space.places = map[number6]uint32{}
 		return nil
 	}
 	six := make([][]number6, 0, len(pl.parts)+1)
@@ -256,6 +264,9 @@ func (pl *plan) pack(k *key) (to packed, ok bool) {
 			return uint64(number4(a))
 		}
 		v := sixOf(a)
+		if pl.sparse {
+			return uint64(pl.space.place(v))
+		}
 		i, found := slices.BinarySearchFunc(pl.space.six, v, func(o, v number6) int { return mask6(o, bits).Compare(v) })
 		ok = ok && found
 		return uint64(i)

@@ -91,7 +91,7 @@ type rowSource struct {
 	rows   []Row // from the tuple at hand on
 	tuple  int   // number of its rows
 	lookup *lookup
-	ranks  map[uint32]uint32
+	ranks  rankTable
 	stamps []uint32
 }
 
@@ -109,10 +109,9 @@ func rowCursor(in Input) (*cursor, error) {
 	words.finish()
 	c := &cursor{vocabulary: inputVocabulary{blocks: in.blocks, services: ranked(words.services), stamps: words.stamps.list}}
 	v := &c.vocabulary
-	s := &rowSource{rows: in.rows, lookup: newLookup(&words), ranks: make(map[uint32]uint32, len(v.services))}
-	for rank, number := range v.services {
+	s := &rowSource{rows: in.rows, lookup: newLookup(&words), ranks: newRankTable(v.services)}
+	for _, number := range v.services {
 		v.rows = append(v.rows, words.services[number])
-		s.ranks[number] = uint32(rank)
 	}
 	v.four = addressList[uint32]{len(words.four.list), func(from, to int) ([]uint32, error) { return words.four.list[from:to], nil }}
 	v.six = addressList[column.Uint128]{len(words.six.list), func(from, to int) ([]column.Uint128, error) { return words.six.list[from:to], nil }}
@@ -137,7 +136,7 @@ func (s *rowSource) next() (inputTuple, bool, error) {
 	if !found || (k.Family != flow.IPv4 && k.Family != flow.IPv6) {
 		return inputTuple{}, false, fmt.Errorf("row of %v: not IPv4 or IPv6", *k)
 	}
-	rank := s.ranks[serviceNumber(Service{k.Protocol, k.DestinationPort})]
+	rank, _ := s.ranks.find(serviceNumber(Service{k.Protocol, k.DestinationPort}))
 	return inputTuple{source, destination, rank, s.stamps}, true, nil
 }
 

@@ -42,6 +42,7 @@ func Merge(ctx context.Context, f vfs.File, config Config, meta Meta, inputs ...
 	if err := m.run(); err != nil {
 		return Info{}, fmt.Errorf("merge into %s: %w", f.Name(), err)
 	}
+	m.cursors = nil // what they hold is not needed any more, and Finish needs as much
 	return m.w.Finish()
 }
 

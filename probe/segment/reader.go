@@ -47,7 +47,7 @@ type Reader struct {
 	stamps       kept[[]int64]
 	stampSums    kept[StampTotals]
 	blocks       kept[[]flow.Interval]
-	rollupIndex  kept[[]byte]
+	rollupIndex  kept[index]
 	postingIndex kept[index]
 }
 

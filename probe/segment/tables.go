@@ -3,7 +3,6 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
-	"sort"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
@@ -198,36 +197,39 @@ type Rollup struct {
 	Counters []flow.Counters
 }
 
-// rollupEntry is the size of an entry in the index of rollups: rank and place.
-const rollupEntry = 12
-
-// rollupPlace returns rank and place of entry i of the index.
-func rollupPlace(index []byte, i int) (rank uint32, start int64) {
-	b := index[rollupEntry*i:][:rollupEntry]
-	return binary.LittleEndian.Uint32(b), int64(binary.LittleEndian.Uint64(b[4:]))
+// RollupCount is the number of services whose counters by stamp are stored: those of the ranks below it.
+func (r *Reader) RollupCount() (int, error) {
+	x, err := r.rollups()
+	return x.pages(), err
 }
 
-// ServiceRollup returns the counters of a service by stamp, false if they are not stored.
+// rollups reads the index of the rollups.
+func (r *Reader) rollups() (index, error) {
+	return r.rollupIndex.get(func() (index, error) {
+		b, err := r.section(sectionRollupIndex)
+		if err != nil {
+			return index{}, err
+		}
+		n := int64(len(b)-4) / 8
+		if n > int64(r.footer.services) {
+			return index{}, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: %d of %d services", ErrDamaged, n, r.footer.services))
+		}
+		x, err := openIndex(b, 0, n, 1, r.find(sectionRollups).length)
+		if err != nil {
+			return index{}, r.sectionError(sectionRollupIndex, err)
+		}
+		return x, nil
+	})
+}
+
+// ServiceRollup returns the counters of a service by stamp, false if they are not stored: they are for the ranks below
+// RollupCount.
 func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
-	index, err := r.rollupIndex.get(r.readRollupIndex)
-	if err != nil {
+	x, err := r.rollups()
+	if err != nil || int64(rank) >= int64(x.pages()) {
 		return Rollup{}, false, err
 	}
-	n, end := len(index)/rollupEntry, r.find(sectionRollups).length
-	at := sort.Search(n, func(i int) bool {
-		found, _ := rollupPlace(index, i)
-		return found >= rank
-	})
-	if at == n {
-		return Rollup{}, false, nil
-	}
-	found, start := rollupPlace(index, at)
-	if found != rank {
-		return Rollup{}, false, nil
-	}
-	if at+1 < n {
-		_, end = rollupPlace(index, at+1)
-	}
+	start, end := x.place(int(rank), int(rank)+1, r.find(sectionRollups).length)
 	b, err := r.pages(sectionRollups, start, end)
 	if err != nil {
 		return Rollup{}, false, err
@@ -238,28 +240,6 @@ func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
 		return Rollup{}, false, r.damage(offset+start, end-start, fmt.Errorf("rollup of service %d: %w", rank, err))
 	}
 	return rollup, true, nil
-}
-
-// readRollupIndex reads the index, without its count, and checks that ranks ascend and rollups fill their section.
-func (r *Reader) readRollupIndex() ([]byte, error) {
-	b, err := r.section(sectionRollupIndex)
-	if err != nil {
-		return nil, err
-	}
-	if len(b) < 4 || int64(len(b)-4) != rollupEntry*int64(binary.LittleEndian.Uint32(b)) {
-		return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: %d bytes", ErrDamaged, len(b)))
-	}
-	b = b[4:]
-	length := r.find(sectionRollups).length
-	next, before := int64(0), int64(-1)
-	for i := range len(b) / rollupEntry {
-		rank, start := rollupPlace(b, i)
-		if int64(rank) < next || rank >= r.footer.services || start <= before || start > length || (i == 0 && start != 0) {
-			return nil, r.sectionError(sectionRollupIndex, fmt.Errorf("%w: entry %d", ErrDamaged, i))
-		}
-		next, before = int64(rank)+1, start
-	}
-	return b, nil
 }
 
 // readRollup is the inverse of appendRollup.

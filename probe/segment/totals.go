@@ -141,27 +141,17 @@ func (t *totals) appendStampSums(e *column.Encoder, dst []byte) []byte {
 	return dst
 }
 
-// writeRollups writes a rollup for every service with at least least rows, as far as they were collected, and returns
-// the index: rank and place of each.
-func (t *totals) writeRollups(e *column.Encoder, out *output, least uint64) (index []byte) {
+// writeRollups writes the rollups of the first ranks, as many as were collected, and returns the index.
+func (t *totals) writeRollups(e *column.Encoder, out *output) (x index) {
 	out.begin(sectionRollups)
-	n := 0
-	index = binary.LittleEndian.AppendUint32(index, 0)
 	var b []byte
 	for rank := range t.rolled {
-		if t.services[rank].rows < least {
-			continue
-		}
-		start := out.sections[len(out.sections)-1].length
-		index = binary.LittleEndian.AppendUint32(index, rank)
-		index = binary.LittleEndian.AppendUint64(index, uint64(start))
-		n++
+		x.add(nil, out.sections[len(out.sections)-1].length)
 		cells := t.cells[int(rank)*int(t.footer.stamps):][:t.footer.stamps]
 		b = appendRollup(e, b[:0], cells)
 		out.write(b)
 	}
-	binary.LittleEndian.PutUint32(index, uint32(n))
-	return index
+	return x
 }
 
 // appendRollup appends the counters of a service: which stamps have any, as differences less 1, and those.

@@ -132,14 +132,48 @@ func (v *Vocabulary) finish() {
 
 // ranked returns the services by falling number of rows.
 func ranked(rows map[uint32]uint64) []uint32 {
-	services := make([]uint32, 0, len(rows))
-	for s := range rows {
-		services = append(services, s)
+	type count struct {
+		number uint32
+		rows   uint64
 	}
-	slices.SortFunc(services, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(rows[b], rows[a]), cmp.Compare(a, b))
+	counts := make([]count, 0, len(rows))
+	for s, n := range rows {
+		counts = append(counts, count{s, n})
+	}
+	slices.SortFunc(counts, func(a, b count) int {
+		return cmp.Or(cmp.Compare(b.rows, a.rows), cmp.Compare(a.number, b.number))
 	})
+	services := make([]uint32, len(counts))
+	for i, c := range counts {
+		services[i] = c.number
+	}
 	return services
+}
+
+// rankTable finds the ranks of services.
+type rankTable struct {
+	services []uint32 // by rank
+	all      map[uint32]uint32
+	recent   *[recentSize]uint32 // rank plus 1 of a service that was asked for
+}
+
+func newRankTable(services []uint32) rankTable {
+	t := rankTable{services: services, all: make(map[uint32]uint32, len(services)), recent: new([recentSize]uint32)}
+	for rank, s := range services {
+		t.all[s] = uint32(rank)
+	}
+	return t
+}
+
+func (t *rankTable) find(number uint32) (rank uint32, found bool) {
+	at := &t.recent[hash(uint64(number))]
+	if *at > 0 && t.services[*at-1] == number {
+		return *at - 1, true
+	}
+	if rank, found = t.all[number]; found {
+		*at = rank + 1
+	}
+	return rank, found
 }
 
 // lookup finds the numbers of what a row is made of. It is made for rows in the order of keys.

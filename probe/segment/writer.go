@@ -14,7 +14,7 @@ import (
 type Config struct {
 	ChunkTuples int    // greatest number of tuples in a chunk, at most MaxChunkTuples
 	ChunkRows   int    // a chunk with so many rows takes no further tuple, at most MaxChunkTuples
-	RollupRows  uint64 // services with so many rows or more get their counters by stamp stored
+	RollupRows  uint64 // services with so many rows or more get their counters by stamp stored, and all that rank before
 	NoPostings  bool   // do without the lists of chunks by destination: 3 per cent smaller, slower to look up
 }
 
@@ -25,7 +25,7 @@ const MaxChunkTuples = column.MaxValues
 const maxChunkRows = MaxChunkTuples + MaxStamps
 
 // DefaultConfig is what stores use.
-func DefaultConfig() Config { return Config{ChunkTuples: 4096, ChunkRows: 16384, RollupRows: 256} }
+func DefaultConfig() Config { return Config{ChunkTuples: 8192, ChunkRows: 16384, RollupRows: 256} }
 
 // Validate checks the bounds.
 func (c Config) Validate() error {
@@ -60,8 +60,9 @@ type Writer struct {
 	folds        [familyCount]int64 // code of the address of zeros, -1 if there is none
 	// what Add needs
 	lookup *lookup
-	rankOf map[uint32]uint32
-	row    Row // the last one
+	ranks  rankTable
+	key    flow.Key // of the last row
+	stamp  int64
 	any    bool
 }
 
@@ -81,10 +82,7 @@ func Create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, v *Voc
 	}
 	w.addressesDone()
 	w.lookup = newLookup(v)
-	w.rankOf = make(map[uint32]uint32, len(w.services))
-	for rank, s := range w.services {
-		w.rankOf[s] = uint32(rank)
-	}
+	w.ranks = newRankTable(w.services)
 	return w, w.out.err
 }
 
@@ -109,7 +107,7 @@ func create(f vfs.File, config Config, meta Meta, blocks []flow.Interval, servic
 	if len(stamps) > 0 {
 		w.footer.firstStamp, w.footer.lastStamp = stamps[0], stamps[len(stamps)-1]
 	}
-	frequent := 0
+	frequent := 0 // rows are counted twice where inputs have one key and stamp in common; then more are
 	for frequent < len(services) && rows[services[frequent]] >= config.RollupRows {
 		frequent++
 	}
@@ -148,10 +146,10 @@ func (w *Writer) addressesDone() {
 // are added up.
 func (w *Writer) Add(row *Row) error {
 	if w.any {
-		c := compareKeys(&w.row.Key, &row.Key)
-		if c > 0 || (c == 0 && w.row.Stamp > row.Stamp) {
+		c := compareKeys(&w.key, &row.Key)
+		if c > 0 || (c == 0 && w.stamp > row.Stamp) {
 			return fmt.Errorf("write segment %s: row of %v, %d after that of %v, %d: not in order", w.out.f.Name(), row.Key,
-				row.Stamp, w.row.Key, w.row.Stamp)
+				row.Stamp, w.key, w.stamp)
 		}
 		if c == 0 {
 			return w.addRow(row)
@@ -159,12 +157,12 @@ func (w *Writer) Add(row *Row) error {
 	}
 	k := &row.Key
 	source, destination, found := w.lookup.codes(k)
-	rank, known := w.rankOf[serviceNumber(Service{k.Protocol, k.DestinationPort})]
+	rank, known := w.ranks.find(serviceNumber(Service{k.Protocol, k.DestinationPort}))
 	if !found || !known {
 		return fmt.Errorf("write segment %s: row of %v: not in the vocabulary", w.out.f.Name(), row.Key)
 	}
 	w.beginTuple(source, destination, rank)
-	w.any = true
+	w.key, w.any = *k, true
 	return w.addRow(row)
 }
 
@@ -175,7 +173,7 @@ func (w *Writer) addRow(row *Row) error {
 	}
 	counters := split(&row.Counters)
 	w.chunk.row(stamp, &counters)
-	w.row = *row
+	w.stamp = row.Stamp
 	return w.out.err
 }
 
@@ -234,14 +232,14 @@ func (w *Writer) Finish() (Info, error) {
 			return Info{}, fmt.Errorf("write segment %s: %w", w.out.f.Name(), err)
 		}
 	}
-	rollups := w.totals.writeRollups(e, &w.out, w.config.RollupRows)
+	rollups := w.totals.writeRollups(e, &w.out)
 	w.out.whole(sectionServices, appendServices(e, nil, w.services))
 	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
 	w.out.whole(sectionBlocks, appendBlocks(e, nil, w.footer.meta, w.blocks))
 	w.out.whole(sectionStamps, w.totals.appendStamps(e, nil, w.stamps))
 	w.out.whole(sectionStampSums, w.totals.appendStampSums(e, nil))
 	w.out.whole(sectionDirectory, appendDirectory(nil, w.entries))
-	w.out.whole(sectionRollupIndex, rollups)
+	w.out.whole(sectionRollupIndex, rollups.bytes())
 	if !w.config.NoPostings {
 		w.out.whole(sectionPostingsIndex, postings.bytes())
 	}

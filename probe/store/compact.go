@@ -19,9 +19,9 @@ const (
 	maxParts = 48
 )
 
-// mergeRows bounds the rows that compaction holds at a time to bring the blocks of a log into the order of keys, about
-// 112 bytes each. A log with more becomes several parts.
-const mergeRows = 1 << 19
+// mergeBytes bounds what compaction holds of the blocks of a log at a time, to bring them into the order of keys. A log
+// with more becomes several parts.
+const mergeBytes = 96 << 20
 
 // CompactOptions say how much is compacted.
 type CompactOptions struct {

@@ -154,27 +154,43 @@ func (d *daily) removeLog() error {
 // than can be merged at once, the segment of the day.
 func (d *daily) compactLog(ctx context.Context, ended bool) error {
 	log := d.parts.log
-	var runs []run
-	for _, b := range log.blocks {
-		if err := verifyPayload(ctx, log.file, &b); err != nil {
+	alone := ended && len(d.parts.segments) == 0 && !d.taken()
+	batch, held, size := []run(nil), 0, int64(0)
+	flush := func(number int) error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := d.make(ctx, number, size, func(f vfs.File) (segment.Info, error) {
+			return mergeRuns(ctx, f, d.iface, d.day, batch)
+		})
+		batch, held, size, alone = nil, 0, 0, false
+		return err
+	}
+	for i := range log.blocks {
+		b := &log.blocks[i]
+		r, err := readRun(ctx, log.file, b)
+		if err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
-			d.leave(log, &b, err)
+			d.store.log.Error("a block stays in its log: it cannot be read", "file", log.name, "offset", b.offset, "error", err)
 			continue
 		}
-		runs = append(runs, &logRun{file: log.file, block: b})
+		if len(batch) > 0 && held+r.held() > mergeBytes {
+			if err := flush(d.last + 1); err != nil {
+				return err
+			}
+		}
+		batch = append(batch, r)
+		held += r.held()
+		size += b.end() - b.offset
 	}
-	batches := inBatches(runs)
-	alone := ended && len(batches) == 1 && len(d.parts.segments) == 0 && !d.taken()
-	for _, batch := range batches {
-		number := d.last + 1
-		if alone {
-			number = 0
-		}
-		if err := d.makePart(ctx, number, batch); err != nil {
-			return err
-		}
+	number := d.last + 1
+	if alone {
+		number = 0
+	}
+	if err := flush(number); err != nil {
+		return err
 	}
 	if err := d.load(); err != nil {
 		return err
@@ -185,46 +201,40 @@ func (d *daily) compactLog(ctx context.Context, ended bool) error {
 	return d.removeLog()
 }
 
-// leave says that a block is not compacted.
-func (d *daily) leave(log *openLog, b *block, err error) {
-	d.store.log.Error("a block stays in its log: it cannot be read", "file", log.name, "offset", b.offset, "error", err)
-}
+// maxPacked is how many rows of a block are held in memory; a larger one is read from its log, twice.
+const maxPacked = 1 << 20
 
-// makePart makes a segment of blocks, save for those that turn out not to be readable.
-func (d *daily) makePart(ctx context.Context, number int, batch []run) error {
-	for len(batch) > 0 {
-		size := int64(0)
-		for _, r := range batch {
-			size += r.(*logRun).block.end() - r.(*logRun).block.offset
-		}
-		err := d.make(ctx, number, size, func(f vfs.File) (segment.Info, error) {
-			return mergeRuns(ctx, f, d.iface, d.day, batch)
-		})
-		var unreadable *runError
-		if !errors.As(err, &unreadable) {
-			return err
-		}
-		d.leave(d.parts.log, &unreadable.run.(*logRun).block, err)
-		batch = slices.DeleteFunc(slices.Clone(batch), func(r run) bool { return r == unreadable.run })
+// readRun reads a block and checks all of it.
+func readRun(ctx context.Context, f vfs.File, b *block) (run, error) {
+	if err := verifyPayload(ctx, f, b); err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// inBatches cuts runs into groups that can be merged within mergeRows.
-func inBatches(runs []run) (batches [][]run) {
-	start, rows := 0, 0
-	for i, r := range runs {
-		held := min(int(r.(*logRun).block.rows), ChunkRows)
-		if i > start && rows+held > mergeRows {
-			batches = append(batches, runs[start:i])
-			start, rows = i, 0
+	l := &logRun{file: f, block: *b}
+	p := &packedRun{iv: b.interval}
+	rows := 0
+	for l.rewind(); ; {
+		records, err := l.next()
+		if err == nil {
+			err = ctx.Err()
 		}
-		rows += held
+		if err != nil {
+			return nil, err
+		}
+		if len(records) == 0 {
+			break
+		}
+		rows += len(records)
+		if b.rows <= maxPacked {
+			p.pack(records)
+		}
 	}
-	if start < len(runs) {
-		batches = append(batches, runs[start:])
+	if rows != int(b.rows) {
+		return nil, fmt.Errorf("%w: %d rows in the chunks, %d in the block's header", errChunk, rows, b.rows)
 	}
-	return batches
+	if b.rows > maxPacked {
+		return l, nil
+	}
+	return p, nil
 }
 
 // mergeParts makes one segment of several: that of the day when it is over, later ones of late data among themselves.
@@ -304,6 +314,12 @@ func (d *daily) promote(o *openSegment) error {
 func (d *daily) make(ctx context.Context, number int, size int64, write func(vfs.File) (segment.Info, error)) error {
 	if err := d.room(size); err != nil {
 		return err
+	}
+	if d.store.outdated.Load() {
+		if err := writeIdentity(d.store.files, d.store.root, d.store.hostID); err != nil {
+			return err
+		}
+		d.store.outdated.Store(false)
 	}
 	path := filepath.Join(d.dir, d.day.segmentName(number))
 	temp := path + tempSuffix

@@ -11,7 +11,7 @@ import (
 	"github.com/weirflow/weir/pkg/flow"
 )
 
-// FormatVersion is the version of the store and of its logs that this build writes, and the only one it reads.
+// FormatVersion is the version of logs that this build writes, and the only one it reads.
 const FormatVersion = 1
 
 // Sizes and bounds of the format; docs/FORMAT.md has the byte tables.

@@ -45,7 +45,7 @@ func TestGoldenBytes(t *testing.T) {
 	if err := files.MkdirAll("/db", 0o750); err != nil {
 		t.Fatal(err)
 	}
-	files.SetBytes("/db/weir-store", []byte(formatIdentity("6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11")))
+	files.SetBytes("/db/weir-store", []byte(formatIdentity(StoreVersion, "6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11")))
 	s := mustOpen(t, files, Config{})
 	mustAppend(t, s, "eth0", interval(noon, 1), goldenRecords())
 	empty := interval(noon+60, 2)
@@ -268,9 +268,10 @@ func FuzzLog(f *testing.F) {
 }
 
 func FuzzIdentity(f *testing.F) {
-	f.Add(formatIdentity("6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11"))
+	f.Add(formatIdentity(1, "6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11"))
+	f.Add(formatIdentity(StoreVersion, "6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11"))
 	f.Fuzz(func(t *testing.T, text string) {
-		if id, err := parseIdentity(text); err == nil && formatIdentity(id) != text {
+		if version, id, err := parseIdentity(text); err == nil && formatIdentity(version, id) != text {
 			t.Fatalf("%q read from %q", id, text)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// loadRows is how many rows a Loader holds, 112 bytes each.
-	loadRows = 1 << 19
+	// loadBytes is what a Loader holds in memory: rows of about 25 bytes.
+	loadBytes = 64 << 20
 	// loadDays is how many days it has at hand.
 	loadDays = 8
 )
@@ -29,9 +29,9 @@ type Loader struct {
 
 	mu   sync.Mutex
 	days []*loadDay // appended to last at the end
-	rows int
-	made CompactReport
+	held int        // bytes
 	most int
+	made CompactReport
 }
 
 // loadDay is what a Loader has of a day.
@@ -40,6 +40,7 @@ type loadDay struct {
 	seen map[identity]struct{} // in the store, of the neighbours too
 	runs []run
 	rows int
+	held int
 }
 
 // NewLoader makes a loader of an interface. The store must be open for writing.
@@ -50,7 +51,7 @@ func (s *Store) NewLoader(iface string) (*Loader, error) {
 	if _, err := encodeName(iface); err != nil {
 		return nil, err
 	}
-	return &Loader{store: s, iface: iface, most: loadRows}, nil
+	return &Loader{store: s, iface: iface, most: loadBytes}, nil
 }
 
 // Append takes the block of an interval, as Store.Append does, and reports whether it is new. Records are copied.
@@ -81,20 +82,23 @@ func (l *Loader) append(ctx context.Context, interval flow.Interval, records []f
 		l.store.written.replays.Add(1)
 		return false, nil
 	}
-	if l.rows > 0 && l.rows+len(records) > l.most {
-		if err := l.flush(ctx, slices.MaxFunc(l.days, func(a, b *loadDay) int { return a.rows - b.rows }), false); err != nil {
+	byKey := func(x, y flow.Record) int { return x.Key.Compare(y.Key) }
+	if !slices.IsSortedFunc(records, byKey) {
+		records = slices.Clone(records)
+		slices.SortFunc(records, byKey)
+	}
+	p := &packedRun{iv: interval}
+	p.pack(records)
+	if l.held > 0 && l.held+p.held() > l.most {
+		if err := l.flush(ctx, slices.MaxFunc(l.days, func(a, b *loadDay) int { return a.held - b.held }), false); err != nil {
 			return false, err
 		}
 	}
-	m := &memoryRun{iv: interval, records: slices.Clone(records)}
-	byKey := func(x, y flow.Record) int { return x.Key.Compare(y.Key) }
-	if !slices.IsSortedFunc(m.records, byKey) {
-		slices.SortFunc(m.records, byKey)
-	}
 	d.seen[header.identity()] = struct{}{}
-	d.runs = append(d.runs, m)
+	d.runs = append(d.runs, p)
 	d.rows += len(records)
-	l.rows += len(records)
+	d.held += p.held()
+	l.held += p.held()
 	return true, nil
 }
 
@@ -161,8 +165,8 @@ func (l *Loader) flush(ctx context.Context, d *loadDay, done bool) error {
 	l.store.written.blocks.Add(uint64(blocks))
 	l.store.written.rows.Add(uint64(d.rows))
 	l.store.written.bytes.Add(uint64(l.made.BytesWritten - written))
-	l.rows -= d.rows
-	d.runs, d.rows = nil, 0
+	l.held -= d.held
+	d.runs, d.rows, d.held = nil, 0, 0
 	return nil
 }
 

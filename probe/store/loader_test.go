@@ -25,7 +25,7 @@ func loadScript(files vfs.FS, blocks map[string][]visited) (durable map[string]i
 		if err != nil {
 			return durable, false
 		}
-		l.most = 10
+		l.most = 1500
 		for i, b := range blocks[iface] {
 			if _, err := l.Append(context.Background(), b.Interval, b.Records); err != nil {
 				return durable, false
@@ -99,7 +99,7 @@ func TestLoaderInAnyOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.most = 100
+	l.most = 15_000
 	var all []visited
 	for i := range 200 {
 		all = append(all, visited{interval(noon-r.Int64N(20*secondsPerDay), uint64(i)), randomRecords(r, r.IntN(9))})

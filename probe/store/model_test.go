@@ -148,7 +148,7 @@ func (m *storeModel) load(iface string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	l.most = 30
+	l.most = 4000
 	for range m.r.IntN(10) {
 		v, isNew := m.block(), true
 		if all := m.content[iface]; len(all) > 0 && m.r.IntN(4) == 0 {

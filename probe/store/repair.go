@@ -66,7 +66,7 @@ func (s *Store) repairDay(ctx context.Context, iface string, d day, dryRun bool,
 	if err := r.segments(ctx); err != nil {
 		return err
 	}
-	return r.unreadable()
+	return r.unreadable(ctx)
 }
 
 // log brings the readable blocks of a damaged log into segments, and sets it aside.
@@ -122,7 +122,7 @@ func (r *repairer) segments(ctx context.Context) error {
 		}) {
 			continue
 		}
-		if err := r.segment(ctx, o, nil, cause(first)); err != nil {
+		if err := r.segment(ctx, o, nil, nil, cause(first)); err != nil {
 			return err
 		}
 	}
@@ -140,17 +140,18 @@ func (r *repairer) segments(ctx context.Context) error {
 		}
 	}
 	for _, o := range r.parts.clashing {
-		if err := r.segment(ctx, o, known, "some of its blocks are in other segments"); err != nil {
+		if err := r.segment(ctx, o, known, nil, "some of its blocks are in other segments"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// segment salvages a segment, save for the ends of intervals with blocks in known, and sets it aside.
-func (r *repairer) segment(ctx context.Context, o *openSegment, known map[identity]struct{}, why string) error {
+// segment salvages a segment, save for the ends of intervals with blocks in known, or, where its blocks are not known,
+// those in ends, and sets it aside.
+func (r *repairer) segment(ctx context.Context, o *openSegment, known map[identity]struct{}, ends map[int64]bool, why string) error {
 	found := Repaired{File: r.store.relative(o.path), Cause: why, Lost: uint64(o.reader.Rows())}
-	s, err := openSalvage(o.reader, known)
+	s, err := openSalvage(o.reader, known, ends)
 	if err == nil {
 		found.Salvaged = s.rows
 		found.Lost = uint64(o.reader.Rows()) - min(s.rows+s.elsewhere, uint64(o.reader.Rows()))
@@ -166,8 +167,9 @@ func (r *repairer) segment(ctx context.Context, o *openSegment, known map[identi
 	return r.aside(o.path, found)
 }
 
-// unreadable sets aside the files that cannot be opened and are no segments that were dealt with.
-func (r *repairer) unreadable() error {
+// unreadable sets aside the files that cannot be opened, and segments that do not say what was merged into them: of these
+// it salvages what nothing else has.
+func (r *repairer) unreadable(ctx context.Context) error {
 	done := map[string]bool{}
 	for _, o := range r.parts.clashing {
 		done[r.store.relative(o.path)] = true
@@ -176,11 +178,37 @@ func (r *repairer) unreadable() error {
 		if done[d.File] {
 			continue
 		}
-		if err := r.aside(filepath.Join(r.store.root, d.File), Repaired{File: d.File, Cause: d.Cause}); err != nil {
-			return err
+		path := filepath.Join(r.store.root, d.File)
+		err := errors.ErrUnsupported
+		if _, number, ok := parseSegmentName(filepath.Base(path)); ok {
+			var o *openSegment
+			if o, err = r.store.acquireSegment(r.iface, path, dataFile{name: filepath.Base(path), day: r.day, segment: true, number: number, size: d.Bytes}); err == nil {
+				err = r.segment(ctx, o, nil, r.ends(), d.Cause)
+				r.store.readers.release(o)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		if err != nil {
+			if err := r.aside(path, Repaired{File: d.File, Cause: d.Cause}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// ends are those of all intervals of the day that can be read.
+func (r *repairer) ends() map[int64]bool {
+	ends := map[int64]bool{}
+	v := View{days: []dayParts{r.parts}}
+	for _, intervals := range v.intervals() {
+		for i := range intervals {
+			ends[intervals[i].End] = true
+		}
+	}
+	return ends
 }
 
 // aside gives a file a name under which it is not read, durably.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"unsafe"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/segment"
@@ -18,23 +20,56 @@ type run interface {
 	rewind()
 	// next returns the next rows, valid until the next call; none at the end.
 	next() ([]flow.Record, error)
+	// held is the number of bytes that it takes in memory.
+	held() int
 }
 
-// memoryRun is a run in memory.
-type memoryRun struct {
+// packedRun is a run in memory, in columns: it takes a quarter of what its rows would.
+type packedRun struct {
 	iv      flow.Interval
+	rows    int
+	packed  []byte
+	parts   []packedPart
+	at      int // of the next part
 	records []flow.Record
-	given   bool
 }
 
-func (m *memoryRun) interval() flow.Interval { return m.iv }
-func (m *memoryRun) rewind()                 { m.given = false }
-func (m *memoryRun) next() ([]flow.Record, error) {
-	if m.given {
+// packedPart is where a part ends, and how many rows it has.
+type packedPart struct{ end, rows int }
+
+const (
+	// packRows is how many rows a packedRun gives out at a time.
+	packRows = 512
+	// recordBytes is what a row takes in memory.
+	recordBytes = int(unsafe.Sizeof(flow.Record{}))
+)
+
+// pack adds rows, which come in the order of keys.
+func (p *packedRun) pack(records []flow.Record) {
+	p.rows += len(records)
+	for part := range slices.Chunk(records, packRows) {
+		p.packed = appendColumns(p.packed, part)
+		p.parts = append(p.parts, packedPart{len(p.packed), len(part)})
+	}
+}
+
+// held is what the run takes in memory while it is merged.
+func (p *packedRun) held() int { return len(p.packed) + min(p.rows, packRows)*recordBytes }
+
+func (p *packedRun) interval() flow.Interval { return p.iv }
+func (p *packedRun) rewind()                 { p.at = 0 }
+
+func (p *packedRun) next() ([]flow.Record, error) {
+	if p.at == len(p.parts) {
 		return nil, nil
 	}
-	m.given = true
-	return m.records, nil
+	start, part := 0, p.parts[p.at]
+	if p.at > 0 {
+		start = p.parts[p.at-1].end
+	}
+	p.at++
+	p.records = grow(p.records, part.rows)
+	return p.records, decodeColumns(p.packed[start:part.end], p.records)
 }
 
 // logRun is a block of a log. It reads one chunk after the other, so that it holds no more than that of it.
@@ -44,6 +79,9 @@ type logRun struct {
 	offset  int64 // of the next chunk
 	decoder reader
 }
+
+// held is what the run takes in memory while it is merged.
+func (l *logRun) held() int { return min(int(l.block.rows), ChunkRows) * recordBytes }
 
 func (l *logRun) interval() flow.Interval { return l.block.interval }
 func (l *logRun) rewind()                 { l.offset = l.block.offset + BlockHeaderSize }
@@ -71,15 +109,6 @@ func (l *logRun) next() ([]flow.Record, error) {
 	return records, err
 }
 
-// runError says which run could not be read.
-type runError struct {
-	run   run
-	cause error
-}
-
-func (e *runError) Error() string { return e.cause.Error() }
-func (e *runError) Unwrap() error { return e.cause }
-
 // mergeRuns writes a segment of the rows of runs. It goes through them twice, first for what the rows are made of, then
 // merging them; it holds what a segment.Writer does, and what each run gives out at a time.
 func mergeRuns(ctx context.Context, f vfs.File, iface string, d day, runs []run) (segment.Info, error) {
@@ -94,7 +123,7 @@ func mergeRuns(ctx context.Context, f vfs.File, iface string, d day, runs []run)
 		for {
 			records, err := r.next()
 			if err != nil {
-				return segment.Info{}, &runError{r, err}
+				return segment.Info{}, err
 			}
 			if err := ctx.Err(); err != nil {
 				return segment.Info{}, err

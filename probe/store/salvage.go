@@ -22,19 +22,20 @@ type salvage struct {
 }
 
 // openSalvage reads a segment. Ends of intervals with a block in known are left out with all their rows, since those of
-// several blocks cannot be told apart. An error means that nothing can be salvaged.
-func openSalvage(r *segment.Reader, known map[identity]struct{}) (*salvage, error) {
+// several blocks cannot be told apart; if the table of blocks cannot be read, those that are in ends. An error means that
+// nothing can be salvaged.
+func openSalvage(r *segment.Reader, known map[identity]struct{}, ends map[int64]bool) (*salvage, error) {
 	s := &salvage{stamps: map[int]bool{}, lost: map[uint32]bool{}, source: &segmentRows{reader: r}}
 	if err := s.tables(r); err != nil {
 		return nil, err
 	}
+	twice := map[int64]bool{}
 	blocks, err := r.Blocks()
 	if err != nil {
-		blocks = unknownBlocks(r, s.source.stamps)
+		blocks, twice = unknownBlocks(r, s.source.stamps), ends
 	}
-	twice := map[int64]bool{}
 	for i := range blocks {
-		if _, is := known[identityOf(&blocks[i])]; is {
+		if _, is := known[identityOf(&blocks[i])]; is && err == nil {
 			twice[blocks[i].End] = true
 		}
 	}

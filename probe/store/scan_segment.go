@@ -106,7 +106,7 @@ func newTimeOrder(r *reader, s *segment.Reader, name string, most int) (*timeOrd
 	}
 	intervals, err := s.Blocks()
 	if err != nil {
-		return nil, err
+		r.loseSegment(name, s, err) // the rows can be read without, as those of intervals that say no more than their end
 	}
 	totals, err := s.StampTotals()
 	if err != nil {

@@ -53,6 +53,7 @@ type Store struct {
 	readers   *readerCache
 
 	closed    atomic.Bool
+	outdated  atomic.Bool // the identity says an earlier version
 	mu        sync.Mutex
 	appenders map[string]*appender
 
@@ -120,7 +121,7 @@ func newStore(cfg Config, deps Deps) *Store {
 }
 
 func (s *Store) openReader() (err error) {
-	s.hostID, err = readIdentity(s.files, s.root)
+	_, s.hostID, err = readIdentity(s.files, s.root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no store here: %w", err)
 	}
@@ -140,13 +141,21 @@ func (s *Store) openWriter() (err error) {
 			err = errors.Join(err, s.lock.Close())
 		}
 	}()
-	s.hostID, err = readIdentity(s.files, s.root)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.hostID, err = createIdentity(s.files, s.root)
+	version, hostID, err := readIdentity(s.files, s.root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		hostID, err = createIdentity(s.files, s.root)
+	case err == nil && version < StoreVersion:
+		// On a full disk the store works as it is; nothing is compacted before this is done.
+		if err = writeIdentity(s.files, s.root, hostID); isFull(err) {
+			s.outdated.Store(true)
+			err = nil
+		}
 	}
 	if err != nil {
 		return err
 	}
+	s.hostID = hostID
 	if err := s.files.MkdirAll(s.interfacesPath(), dirMode); err != nil {
 		return err
 	}

@@ -304,13 +304,13 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 	if _, err := Open(Config{}, Deps{FS: vfs.NewMemory()}); err == nil {
 		t.Error("no path: no error")
 	}
-	identity := formatIdentity("6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11")
-	body := "weir-store 2\nhost new\n"
+	identity := formatIdentity(StoreVersion, "6b1f3c0e-8d43-4b7a-9a57-0d7f2a3e4c11")
+	body := "weir-store 3\nhost new\n"
 	for want, content := range map[string]string{
 		"not an identity":    "hello\n",
 		"checksum mismatch":  strings.Replace(identity, "6b1f", "6b1e", 1),
-		"format \"2\", this": body + "check " + hex(checksum([]byte(body))) + "\n",
-		"no host id in it":   strings.Replace(formatIdentity("nobody"), "", "", 1),
+		"format \"3\", this": body + "check " + hex(checksum([]byte(body))) + "\n",
+		"no host id in it":   strings.Replace(formatIdentity(StoreVersion, "nobody"), "", "", 1),
 	} {
 		for _, readOnly := range []bool{false, true} {
 			files := vfs.NewMemory()

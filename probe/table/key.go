@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
@@ -33,29 +34,29 @@ func (k *key) family() flow.Family     { return flow.Family(k.meta >> 8) }
 func (k *key) fixed() uint64           { return k.meta & lowestByte }
 
 // keyOf sets k to the key of a packet's conversation and says whether the packet's source is the high end. (Words
-// one by one, into memory of the caller: copies of 16 bytes would wait for the stores of 8 before them.)
+// one by one, into memory of the caller: copies of 16 bytes would wait for the stores of 8 before them. The ends are
+// exchanged without a branch: no processor foresees which way the next packet goes.)
 func keyOf(k *key, p *packet.Packet) (swapped bool) {
 	sourceHead, sourceTail := binary.BigEndian.Uint64(p.Source[0:8]), binary.BigEndian.Uint64(p.Source[8:16])
 	destinationHead, destinationTail := binary.BigEndian.Uint64(p.Destination[0:8]), binary.BigEndian.Uint64(p.Destination[8:16])
-	swapped = sourceHead > destinationHead
-	if sourceHead == destinationHead {
-		swapped = sourceTail > destinationTail
-		if sourceTail == destinationTail {
-			swapped = p.SourcePort > p.DestinationPort
-		}
+	_, less := bits.Sub64(destinationTail, sourceTail, 0)
+	_, less = bits.Sub64(destinationHead, sourceHead, less)
+	if sourceHead == destinationHead && sourceTail == destinationTail && p.SourcePort > p.DestinationPort {
+		less = 1
 	}
-	low, high, fixed := p.SourcePort, p.DestinationPort, uint64(fixedNot)
-	if swapped {
-		k.lowHead, k.lowTail, k.highHead, k.highTail = destinationHead, destinationTail, sourceHead, sourceTail
-		low, high = high, low
-	} else {
-		k.lowHead, k.lowTail, k.highHead, k.highTail = sourceHead, sourceTail, destinationHead, destinationTail
-	}
+	head, tail := (sourceHead^destinationHead)&-less, (sourceTail^destinationTail)&-less
+	k.lowHead, k.highHead = sourceHead^head, destinationHead^head
+	k.lowTail, k.highTail = sourceTail^tail, destinationTail^tail
+	ports := uint32(p.SourcePort)<<16 | uint32(p.DestinationPort)
+	ports = bits.RotateLeft32(ports, int(less)*16)
+	meta := uint64(ports)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8
+	swapped = less != 0
 	if p.HasICMP {
 		swapped = swapped || isReplyToSelf(p)
-		low, fixed = icmpKey(p, swapped)
+		port, fixed := icmpKey(p, swapped)
+		meta = meta&0x0000ffff_ffffffff | uint64(port)<<48 | fixed
 	}
-	k.meta = uint64(low)<<48 | uint64(high)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8 | fixed
+	k.meta = meta
 	return swapped
 }
 

@@ -58,6 +58,9 @@ func comparable(t testing.TB, text []byte) string {
 	return b.String()
 }
 
+// patience is how much longer it may take until a busy machine has answered often enough.
+const patience = time.Minute
+
 // askingTime is how long the questions are asked: long where the tests are to be thorough.
 func askingTime() time.Duration {
 	if os.Getenv("WEIR_LONG") == "1" {
@@ -87,7 +90,7 @@ func TestConcurrentQueries(t *testing.T) {
 		}
 		alone[i] = comparable(t, answer.body)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), askingTime())
+	ctx, cancel := context.WithTimeout(t.Context(), askingTime()+patience)
 	defer cancel()
 	var callers sync.WaitGroup
 	var asked, live atomic.Int64
@@ -127,12 +130,14 @@ func TestConcurrentQueries(t *testing.T) {
 			}
 		})
 	}
-	traffic := time.NewTicker(5 * time.Millisecond)
+	traffic := time.NewTicker(20 * time.Millisecond)
 	defer traffic.Stop()
-	for ctx.Err() == nil {
+	enough := time.Now().Add(askingTime())
+	for ctx.Err() == nil && (time.Now().Before(enough) || asked.Load() < 100 || live.Load() < 5) {
 		<-traffic.C
 		r.tick()
 	}
+	cancel()
 	callers.Wait()
 	status := r.agent.Status()
 	var metered uint64
@@ -140,7 +145,7 @@ func TestConcurrentQueries(t *testing.T) {
 		metered += s.ProcessedTotal
 	}
 	t.Logf("%d answers compared, %d live, beside %d packets metered and %d intervals stored", asked.Load(), live.Load(), metered, status.StoreWrites)
-	if asked.Load() < 20 || live.Load() == 0 || metered == 0 || status.StoreWrites == 0 {
+	if asked.Load() < 100 || live.Load() == 0 || metered == 0 || status.StoreWrites == 0 {
 		t.Error("too little has happened")
 	}
 }

@@ -17,7 +17,7 @@ _weir() {
         texts+=("${line%%$'\t'*}")
         shown+=("${line//$'\t'/  -- }")
     done
-    (( $#texts )) && compadd -U -V weir $suffix -l -d shown -- "${(@)texts}"
+    (( $#texts )) && compadd -U -V weir "${suffix[@]}" -l -d shown -- "${(@)texts}"
 }
 
 if [[ $funcstack[1] == _weir ]]; then
