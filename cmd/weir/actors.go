@@ -90,11 +90,11 @@ func (v *actorsVerb) run(path string) error {
 		return failure(fmt.Errorf("write the result: %w", err), "")
 	}
 	switch {
-	case health.Grade == actors.GradeAlarm && health.Entries == 0:
+	case health.State == actors.StateAlarm && health.Entries == 0:
 		return failure(fmt.Errorf("%s: alarm: the list is empty", path), "a query with it finds nothing, whatever happened: look at the file and where it comes from")
-	case health.Grade == actors.GradeAlarm:
+	case health.State == actors.StateAlarm:
 		return failure(fmt.Errorf("%s: alarm: %d lines could not be read, %d entries remain", path, health.FaultCount, health.Entries), "is this the right file, and --list-format the right format?")
-	case health.Grade == actors.GradeWarning && v.strict:
+	case health.State == actors.StateWarning && v.strict:
 		return failure(fmt.Errorf("%s: warnings, with --strict", path), "")
 	}
 	return nil
@@ -123,7 +123,7 @@ func healthText(h *actors.Health) string {
 	line := func(name, format string, arguments ...any) {
 		fmt.Fprintf(&b, "%-11s : %s\n", name, fmt.Sprintf(format, arguments...))
 	}
-	line("State", "%s", h.Grade)
+	line("State", "%s", h.State)
 	line("Format", "%s, %s", h.Format, plural(uint64(h.Lines), "line"))
 	line("Entries", "%s (%d IPv4, %d IPv6), %s more than once", render.Count(uint64(h.Entries)), h.IPv4, h.IPv6, render.Count(uint64(h.Duplicates)))
 	if h.Special > 0 {

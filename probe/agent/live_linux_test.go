@@ -290,8 +290,9 @@ func TestVLANsAndTunnelsOnWire(t *testing.T) {
 		from.send(t, etherFrame(0x0800, ip4(9, flow.UDP, udpTo(4789, vxlan)), 100))
 	}
 	time.Sleep(2 * capture.Latency)
-	counted := passed(t, w.near, "eth0")
+	least := passed(t, w.near, "eth0")
 	o.stop()
+	most := passed(t, w.near, "eth0") // the kernel itself may send something at any time
 	udp53 := func(iface string, n byte) uint64 {
 		key := flow.Key{Family: flow.IPv4, Protocol: flow.UDP, DestinationPort: 53}
 		key.Source, _ = flow.AddressFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}))
@@ -309,8 +310,8 @@ func TestVLANsAndTunnelsOnWire(t *testing.T) {
 	for _, name := range []string{"eth0", "eth0.100", "eth0.200", "eth0.300", "eth0.more"} {
 		outer += o.tally(name).Received
 	}
-	if outer != counted {
-		t.Errorf("%d outer packets are accounted for, the kernel counted %d", outer, counted)
+	if outer < least || outer > most {
+		t.Errorf("%d outer packets are accounted for, the kernel counted %d to %d", outer, least, most)
 	}
 }
 
@@ -346,11 +347,12 @@ func TestFanoutOnWire(t *testing.T) {
 	if s := o.Status().Statuses["eth0"]; s.Workers != 3 {
 		t.Errorf("status %+v", s)
 	}
-	counted := passed(t, w.near, "eth0")
+	least := passed(t, w.near, "eth0")
 	o.stop()
+	most := passed(t, w.near, "eth0") // the kernel itself may send something at any time
 	all := o.tally("eth0")
-	if all.Received != counted || all.Dropped != 0 || all.blocks != 3 {
-		t.Errorf("%d packets in %d blocks are accounted for and %d dropped, the kernel counted %d", all.Received, all.blocks, all.Dropped, counted)
+	if all.Received < least || all.Received > most || all.Dropped != 0 || all.blocks != 3 {
+		t.Errorf("%d packets in %d blocks are accounted for and %d dropped, the kernel counted %d to %d", all.Received, all.blocks, all.Dropped, least, most)
 	}
 	seen, workers := 0, map[[16]byte]bool{}
 	for key, c := range all.flows {
