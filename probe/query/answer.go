@@ -37,6 +37,7 @@ func (r *run) answer(ctx context.Context) (*wire.Result, error) {
 			return nil, err
 		}
 	}
+	r.accountReads()
 	result.Summary.Explain = r.explanation()
 	result.Summary.Stats = r.cost()
 	return result, nil
@@ -96,6 +97,14 @@ func (r *run) sum(result *wire.Result, t *top, sum total, displayed int64) {
 	result.Summary.Hits = wire.Hits{Displayed: displayed, Total: sum.groups}
 	if r.query.Other {
 		result.Summary.Other = &wire.Other{Counters: wire.CountersFrom(t.rest), Groups: t.cut}
+	}
+}
+
+// accountReads adds what was read of segments since they were opened. Segments are shared: what another query reads of
+// one at the same time is in it.
+func (r *run) accountReads() {
+	for i := range r.opened {
+		r.stats.BytesRead += uint64(max(r.opened[i].BytesRead()-r.readBefore[i], 0))
 	}
 }
 

@@ -192,6 +192,7 @@ func (r *run) compare(ctx context.Context, result *wire.Result) error {
 			return err
 		}
 	}
+	earlier.accountReads()
 	r.stats.Add(earlier.stats)
 	ifaces := r.indexOfInterfaces()
 	shift := r.shift()
