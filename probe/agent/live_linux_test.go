@@ -385,7 +385,8 @@ func TestFanoutOnWire(t *testing.T) {
 func converse(t *testing.T, near *netns.NS, to netip.AddrPort, server net.PacketConn, fragments bool) {
 	t.Helper()
 	var client net.Conn
-	err := near.Do(func() (err error) { client, err = net.Dial("udp", to.String()); return err })
+	from := net.Dialer{LocalAddr: &net.UDPAddr{Port: 23000 + int(to.Port())}} // no service has it
+	err := near.Do(func() (err error) { client, err = from.Dial("udp", to.String()); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
