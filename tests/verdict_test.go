@@ -105,14 +105,14 @@ func attempt(t *testing.T, c cable, network string, to netip.AddrPort) {
 	t.Helper()
 	err := c.near.Do(func() error {
 		connection, err := net.DialTimeout(network, to.String(), 400*time.Millisecond)
-		if err != nil {
-			return nil
+		if err == nil {
+			t.Cleanup(func() { _ = connection.Close() })
+			if network == "udp" {
+				_, err = connection.Write([]byte("anybody there?"))
+				return err
+			}
 		}
-		t.Cleanup(func() { _ = connection.Close() })
-		if network == "udp" {
-			_, err = connection.Write([]byte("anybody there?"))
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
