@@ -42,6 +42,7 @@ type condition struct {
 	// plain says that the set is not a term of the user's: a folded row is not kept out.
 	plain    bool
 	services func(segment.Service) bool
+	most     int // services that can match, -1: not known
 }
 
 // newCondition makes a condition of a tree; nil is always.
@@ -50,7 +51,7 @@ func newCondition(n *filter.Node) *condition {
 		return &condition{operation: always}
 	}
 	if n.Only(filter.Port, filter.Protocol) {
-		return &condition{operation: onService, services: serviceTest(n)}
+		return &condition{operation: onService, services: serviceTest(n), most: mostServices(n)}
 	}
 	c := &condition{term: n.Term()}
 	switch n.Kind() {

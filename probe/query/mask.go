@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -76,7 +77,12 @@ func (t *test) columns() (want segment.Columns) {
 	return want
 }
 
-// verdicts says that the test looks at verdicts.
+// names says that the test has to tell folded rows from others.
+func (t *test) names() bool {
+	return t.named || slices.ContainsFunc(t.operands, (*test).names)
+}
+
+// onVerdicts says that the test looks at verdicts.
 func (t *test) onVerdicts() bool {
 	if t.operation == onVerdict {
 		return true
