@@ -113,7 +113,11 @@ func (pl *plan) size() {
 	var tuples, rows, codes int64
 	for _, p := range pl.parts {
 		for _, c := range p.candidates {
-			tuples += int64(p.chunks[c.chunk].Tuples)
+			n := p.chunks[c.chunk].Tuples
+			if !c.all {
+				n = p.test.guess(&p.chunks[c.chunk])
+			}
+			tuples += int64(n)
 			rows += int64(p.chunks[c.chunk].Rows)
 		}
 		codes += int64(p.codes)
