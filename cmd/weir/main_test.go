@@ -231,6 +231,8 @@ func probeHandler(name string, s *store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("POST /_query/sse", streams.Handler())
+	mux.Handle("/_actors/", streams.Handler())
+	mux.Handle("/_actors", streams.Handler())
 	mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) { answer(w, r, engine) })
 	return mux, nil
 }

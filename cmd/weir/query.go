@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/queryargs"
@@ -36,7 +37,9 @@ type queryVerb struct {
 	stats       bool
 	logFile     string
 	traceparent string
-	log         *slog.Logger // of the run; never nil while it runs
+	lists       []string                // NAME=FILE
+	known       map[string]*actors.List // by NAME
+	log         *slog.Logger            // of the run; never nil while it runs
 }
 
 func (a *app) queryCommand() *cobra.Command {
@@ -62,6 +65,7 @@ func (a *app) queryCommand() *cobra.Command {
 	command.Flags().BoolVar(&v.stats, "stats", false, "say what the query read")
 	command.Flags().StringVar(&v.logFile, "query-log", "", "append to `FILE` when the query was prepared and answered, a JSON object on each line")
 	command.Flags().StringVar(&v.traceparent, "traceparent", "", "make the query part of a trace: `HEADER` of W3C Trace Context")
+	command.Flags().StringArrayVar(&v.lists, "list", nil, "in conditions, @NAME is the list of addresses in a file (`NAME=FILE`, may be repeated); servers are given it, and know it by its content")
 	v.connection.register(command.Flags())
 	known := func() filter.Known { return a.known(place{v.flags.Directory, v.flags.Servers}, &v.connection) }
 	span := words("-1h", "-6h", "-1d", "-7d", "-30d")
@@ -133,6 +137,9 @@ func (v *queryVerb) run(ctx context.Context, attributes string) (err error) {
 	if err := v.readStored(); err != nil {
 		return err
 	}
+	if err := v.readLists(); err != nil {
+		return err
+	}
 	if v.traceparent != "" {
 		ctx = span.WithParent(ctx, v.traceparent)
 	}
@@ -169,7 +176,7 @@ func (v *queryVerb) prepare(ctx context.Context, attributes string, remote bool)
 	if strings.TrimSpace(request.Last) == "now" {
 		request.Last = "" // what is stamped with the second that has begun belongs to it, too
 	}
-	q, err := request.PrepareResolving(ctx, v.app.now(), v.app.lookup)
+	q, err := request.PrepareWith(ctx, v.app.now(), wire.Names{Lookup: v.app.lookup, List: v.findList(remote)})
 	if errors.As(err, &problem) {
 		return nil, &invalid{request: request, problem: problem}
 	}
@@ -191,7 +198,10 @@ func (v *queryVerb) fixed(q *wire.Query) (*wire.Query, error) {
 		request.TimeResolution = q.Resolution.String()
 	}
 	request.Caller = "weir/" + version.String()
-	fixed, err := request.Prepare(v.app.now())
+	if err := v.sendByHash(&request); err != nil {
+		return nil, err
+	}
+	fixed, err := request.PrepareWith(context.Background(), v.app.now(), wire.Names{List: wire.ListElsewhere})
 	if err == nil {
 		fixed.Lookups = q.Lookups
 	}

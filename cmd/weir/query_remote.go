@@ -69,8 +69,28 @@ func hostPort(address string) (host, port string) {
 	return u.Hostname(), cmp.Or(u.Port(), "8145")
 }
 
+// given is a server that is given the lists of --list before it is asked.
+type given struct {
+	*client.Client
+	verb *queryVerb
+}
+
+func (g given) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
+	if err := g.verb.upload(ctx, g.Client); err != nil {
+		return nil, err
+	}
+	return g.Client.Query(ctx, r)
+}
+
+func (g given) Stream(ctx context.Context, r *wire.Request, partial func(*wire.Result)) (*wire.Result, error) {
+	if err := g.verb.upload(ctx, g.Client); err != nil {
+		return nil, err
+	}
+	return g.Client.Stream(ctx, r, partial)
+}
+
 // askOne asks a server, as a stream if that is wanted: then a gateway's hosts are seen to answer.
-func (v *queryVerb) askOne(ctx context.Context, q *wire.Query, server *client.Client) (*wire.Result, error) {
+func (v *queryVerb) askOne(ctx context.Context, q *wire.Query, server given) (*wire.Result, error) {
 	if !v.streaming {
 		defer v.app.progress(func() string { return "waiting for " + server.Address() })()
 		return server.Query(ctx, q.Request)
@@ -106,9 +126,9 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 		}
 		defer server.Close() //nolint:errcheck // closes idle connections
 		if len(servers) == 1 && name == "" {
-			return v.askOne(ctx, q, server)
+			return v.askOne(ctx, q, given{server, v})
 		}
-		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: server}
+		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: given{server, v}}
 		if slices.ContainsFunc(hosts, func(h fleet.Host) bool { return h.Name == host.Name }) {
 			return nil, usage(fmt.Sprintf("--server: %s is named twice", host.Name), "")
 		}

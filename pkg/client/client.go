@@ -113,6 +113,9 @@ func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// plainText is a body that is sent as it is.
+type plainText []byte
+
 // call makes one request and decodes a JSON answer into out, unless that is nil. With an empty answer (204) out keeps
 // its value. Only calls pass here that are safe to repeat once when the connection breaks: reading, and setting all at once.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, out any) error {
@@ -122,7 +125,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		defer cancel()
 	}
 	var payload []byte
-	if body != nil {
+	if text, ok := body.(plainText); ok {
+		payload = text
+	} else if body != nil {
 		var err error
 		if payload, err = json.Marshal(body); err != nil {
 			return fmt.Errorf("encode the request to %s: %w", c.address, err)

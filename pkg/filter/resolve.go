@@ -138,6 +138,25 @@ func (c *Condition) WithLists(find func(name string) (Set, error)) (*Condition, 
 	}, func(s *addressSet) bool { return len(s.lists) > 0 })
 }
 
+// RenameLists returns the condition with other names for its lists. An error is that of rename, or says that what it
+// returned is no name of a list.
+func (c *Condition) RenameLists(rename func(name string) (string, error)) (*Condition, error) {
+	return c.rewrite(func(s *addressSet) error {
+		s.lists = slices.Clone(s.lists)
+		for i, l := range s.lists {
+			name, err := rename(l.name)
+			if err == nil && TouchingList(name) == nil {
+				err = fmt.Errorf("%q is no name of a list", name)
+			}
+			if err != nil {
+				return c.failed(l.reference, "the list @"+l.name, err)
+			}
+			s.lists[i].name = name
+		}
+		return nil
+	}, func(s *addressSet) bool { return len(s.lists) > 0 })
+}
+
 // rewrite copies the condition with its address sets changed, where they need it. Terms that share a set go on to
 // share it.
 func (c *Condition) rewrite(change func(*addressSet) error, needed func(*addressSet) bool) (*Condition, error) {

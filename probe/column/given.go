@@ -261,14 +261,8 @@ func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
 	if err != nil {
 		return err
 	}
-	var next [classCount]int // number of values of a part, then the place of its next one
 	d.partOf = grow(d.partOf, len(dst))
-	for i, v := range context {
-		class, _ := classOf(v)
-		part := t.of[class%classCount] % classCount
-		d.partOf[i] = part
-		next[part]++
-	}
+	next := d.divide(&t, context) // number of values of a part, then the place of its next one
 	d.parts = grow(d.parts, len(dst))
 	start := 0
 	for part := range t.parts {
@@ -291,4 +285,32 @@ func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
 		*at++
 	}
 	return nil
+}
+
+// divide finds the part of each value by its context, and how many values each part has. Neighbours are counted apart:
+// a count that the next value has to wait for takes most of the time.
+func (d *Decoder) divide(t *partTable, context []uint64) [classCount]int {
+	const small = 64
+	var ofSmall [small]byte // most contexts are small
+	for v := range ofSmall {
+		class, _ := classOf(uint64(v))
+		ofSmall[v] = t.of[class%classCount] % classCount
+	}
+	var counts [2][classCount]int
+	partOf := d.partOf[:len(context)]
+	for i, v := range context {
+		var part byte
+		if v < small {
+			part = ofSmall[v]
+		} else {
+			class, _ := classOf(v)
+			part = t.of[class%classCount] % classCount
+		}
+		partOf[i] = part
+		counts[i&1][part]++
+	}
+	for part, n := range counts[1] {
+		counts[0][part] += n
+	}
+	return counts[0]
 }

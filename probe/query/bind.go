@@ -145,17 +145,19 @@ func (c *condition) bindVerdict(p *part) *test {
 }
 
 func (c *condition) bindService(p *part) (*test, error) {
-	if err := p.loadServices(); err != nil {
-		return nil, err
-	}
-	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
+	services := p.ServiceCount()
+	t := &test{operation: onService, single: -1, set: make([]uint64, (services+63)/64)}
 	n := 0
-	for rank, s := range p.services {
+	err := p.FindServices(func(rank uint32, s segment.Service) bool {
 		if c.services(s) {
 			t.set[rank/64] |= 1 << (rank % 64)
-			t.single = rank
+			t.single = int(rank)
 			n++
 		}
+		return n != c.most
+	})
+	if err != nil {
+		return nil, err
 	}
 	if n > 1 {
 		t.single = -1
@@ -163,10 +165,51 @@ func (c *condition) bindService(p *part) (*test, error) {
 	switch n {
 	case 0:
 		return neverTest, nil
-	case len(p.services):
+	case services:
 		return alwaysTest, nil
 	}
 	return t, nil
+}
+
+// mostServices bounds how many services a tree can match: protocols by ports of terms that must all hold; -1: it does
+// not say.
+func mostServices(n *filter.Node) int {
+	operands := n.Operands()
+	switch n.Kind() {
+	case filter.Any:
+		return -1
+	case filter.Leaf:
+		operands = []*filter.Node{n}
+	}
+	protocols, ports := 1<<8, 1<<16
+	for _, operand := range operands {
+		if operand.Kind() != filter.Leaf {
+			continue
+		}
+		switch t := operand.Term(); t.Attribute() {
+		case filter.Protocol:
+			count := 0
+			for i := range 1 << 8 {
+				if t.MatchProtocol(flow.Protocol(i)) {
+					count++
+				}
+			}
+			protocols = min(protocols, count)
+		case filter.Port:
+			ports = min(ports, max(countPorts(t, flow.TCP), countPorts(t, flow.ICMP)))
+		}
+	}
+	return protocols * ports
+}
+
+// countPorts is how many ports match a term: of ICMP, or of any other protocol.
+func countPorts(t *filter.Term, p flow.Protocol) (count int) {
+	for port := range 1 << 16 {
+		if t.MatchPort(uint16(port), p) {
+			count++
+		}
+	}
+	return count
 }
 
 // serviceTest makes a function of a tree on ports and protocols.

@@ -103,7 +103,7 @@ func (s *shape) narrow(kept map[key]struct{}) (list []*condition) {
 		for k := range kept {
 			services[segment.Service{Protocol: k.protocol, Port: k.port}] = true
 		}
-		list = append(list, &condition{operation: onService, services: func(s2 segment.Service) bool {
+		list = append(list, &condition{operation: onService, most: -1, services: func(s2 segment.Service) bool {
 			if !s.port {
 				s2.Port = 0
 			}

@@ -1,6 +1,11 @@
 package query
 
 import (
+	"cmp"
+	"encoding/binary"
+	"iter"
+	"math"
+	"net/netip"
 	"slices"
 
 	"github.com/weirflow/weir/pkg/filter"
@@ -42,6 +47,7 @@ type condition struct {
 	// plain says that the set is not a term of the user's: a folded row is not kept out.
 	plain    bool
 	services func(segment.Service) bool
+	most     int // services that can match, -1: not known
 }
 
 // newCondition makes a condition of a tree; nil is always.
@@ -50,7 +56,7 @@ func newCondition(n *filter.Node) *condition {
 		return &condition{operation: always}
 	}
 	if n.Only(filter.Port, filter.Protocol) {
-		return &condition{operation: onService, services: serviceTest(n)}
+		return &condition{operation: onService, services: serviceTest(n), most: mostServices(n)}
 	}
 	c := &condition{term: n.Term()}
 	switch n.Kind() {
@@ -70,10 +76,11 @@ func newCondition(n *filter.Node) *condition {
 	case filter.Source, filter.Destination:
 		c.operation, c.negated = onSource, c.term.Negated()
 		set := c.term.Addresses()
-		c.four, c.lists = set.V4, set.Lists
+		c.four = set.V4
 		for _, r := range set.V6 {
 			c.six = append(c.six, range6{number6{Hi: r.First.High, Lo: r.First.Low}, number6{Hi: r.Last.High, Lo: r.Last.Low}})
 		}
+		c.addLists(set.Lists)
 		if c.term.Attribute() == filter.Destination {
 			c.operation = onDestination
 		}
@@ -85,6 +92,75 @@ func newCondition(n *filter.Node) *condition {
 		c.operation = onText
 	}
 	return c
+}
+
+// addLists adds lists to the ranges, if they say which addresses they hold; of others, every address is asked for.
+func (c *condition) addLists(lists []filter.Set) {
+	known := false
+	for _, list := range lists {
+		l, ok := list.(interface{ Prefixes() iter.Seq[netip.Prefix] })
+		if !ok {
+			c.lists = append(c.lists, list)
+			continue
+		}
+		if !known {
+			known, c.four = true, slices.Clone(c.four) // they are the term's
+		}
+		for p := range l.Prefixes() {
+			if p.Addr().Is4() {
+				first := binary.BigEndian.Uint32(p.Addr().AsSlice())
+				last := first
+				if p.Bits() < 32 {
+					last |= 1<<(32-p.Bits()) - 1
+				}
+				c.four = append(c.four, filter.Range4{First: first, Last: last})
+				continue
+			}
+			first := sixOf(p.Addr().As16())
+			c.six = append(c.six, range6{first, endOf6(first, p.Bits())})
+		}
+	}
+	if known {
+		c.four = disjoint4(c.four)
+		c.six = disjoint6(c.six)
+	}
+}
+
+// endOf6 is the last address of a network of so many bits.
+func endOf6(first number6, bits int) number6 {
+	if bits == 0 {
+		return number6{Hi: math.MaxUint64, Lo: math.MaxUint64}
+	}
+	return last6(first, uint8(bits))
+}
+
+// disjoint4 and disjoint6 sort ranges and join those that overlap.
+func disjoint4(ranges []filter.Range4) []filter.Range4 {
+	slices.SortFunc(ranges, func(a, b filter.Range4) int { return cmp.Compare(a.First, b.First) })
+	joined := ranges[:0]
+	for _, r := range ranges {
+		if n := len(joined) - 1; n >= 0 && r.First <= joined[n].Last {
+			joined[n].Last = max(joined[n].Last, r.Last)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined
+}
+
+func disjoint6(ranges []range6) []range6 {
+	slices.SortFunc(ranges, func(a, b range6) int { return a.first.Compare(b.first) })
+	joined := ranges[:0]
+	for _, r := range ranges {
+		if n := len(joined) - 1; n >= 0 && r.first.Compare(joined[n].last) <= 0 {
+			if joined[n].last.Compare(r.last) < 0 {
+				joined[n].last = r.last
+			}
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined
 }
 
 // and is the conjunction with more conditions.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -153,33 +154,40 @@ func (w *worker) rollups(p *part) error {
 				w.plan.run.lose(p.Reader, -1, err)
 				continue
 			}
-			if err := w.addStamps(p, p.base|p.serviceBits[rank], &sums); err != nil {
+			if err := w.addStamps(p, p.base|p.serviceRest(rank), &sums); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	sums, err := p.ServiceTotals()
-	if err != nil {
+	return w.serviceSums(p)
+}
+
+// serviceSums adds the sums by service of the part's rollups, which ascend.
+func (w *worker) serviceSums(p *part) error {
+	wanted, ranks, failed := uint16(0), p.rollups, error(nil)
+	for _, c := range w.plan.counters {
+		wanted |= 1 << c
+	}
+	err := p.SumsByService(wanted, func(first uint32, n int, sums *[segment.CounterCount][]uint64) error {
+		end, _ := slices.BinarySearch(ranks, int(first)+n)
+		piece := ranks[:end]
+		for ranks = ranks[end:]; len(piece) > 0; {
+			batch := piece[:min(len(piece), batchSize)]
+			for i, rank := range batch {
+				w.keys[i], w.rows[i] = packed{rest: p.base | p.serviceRest(rank)}, uint32(rank)-first
+			}
+			if failed = w.addBatch(w.keys[:len(batch)], w.rows[:len(batch)], sums); failed != nil {
+				return failed
+			}
+			piece = piece[len(batch):]
+		}
+		return nil
+	})
+	if err != nil && failed == nil {
 		w.plan.run.lose(p.Reader, -1, err)
-		return nil
 	}
-	for ranks := p.rollups; len(ranks) > 0; {
-		n := min(len(ranks), batchSize)
-		for i, rank := range ranks[:n] {
-			w.keys[i] = packed{rest: p.base | p.serviceBits[rank]}
-		}
-		done := w.table.locate(w.keys[:n], w.entries)
-		for i, rank := range ranks[:done] {
-			w.table.addCounters(w.entries[i], &sums[rank].Counters)
-		}
-		if ranks = ranks[done:]; done < n {
-			if err := w.table.halve(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return failed
 }
 
 // addStamps adds the sums of a service by stamp.

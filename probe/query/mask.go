@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -49,6 +50,51 @@ func (t *test) chunk(i int, c *segment.Chunk) outcome {
 	return some
 }
 
+// perDestination is how many tuples of a chunk are taken to go to one destination.
+const perDestination = 16
+
+// guess is about how many tuples of a chunk match, for the choice of a plan: exact it need not be.
+func (t *test) guess(c *segment.Chunk) int {
+	n := c.Tuples
+	switch t.operation {
+	case never:
+		return 0
+	case allOf:
+		for _, o := range t.operands {
+			n = min(n, o.guess(c))
+		}
+	case anyOf:
+		sum := 0
+		for _, o := range t.operands {
+			sum += o.guess(c)
+		}
+		n = min(n, sum)
+	case onSource:
+		codes := int(c.LastSource-c.FirstSource) + 1
+		n = n * t.codesWithin(c.FirstSource, c.LastSource, codes) / codes
+	case onDestination:
+		n = min(n, perDestination*t.codesWithin(c.LeastDestination, c.MostDestination, n/perDestination+1))
+	}
+	return n
+}
+
+// codesWithin is how many codes of the spans are from first to last, both included; it stops to count at most.
+func (t *test) codesWithin(first, last uint32, most int) (n int) {
+	i, _ := slices.BinarySearchFunc(t.spans, first, func(s span, code uint32) int {
+		if s.until <= code {
+			return -1
+		}
+		return 1
+	})
+	for _, s := range t.spans[i:] {
+		if s.from > last || n >= most {
+			break
+		}
+		n += int(min(s.until-1, last)-max(s.from, first)) + 1
+	}
+	return min(n, most)
+}
+
 // careful is for tests that do not hold for folded rows.
 func (t *test) careful(o outcome) outcome {
 	if o == all && t.named {
@@ -76,7 +122,12 @@ func (t *test) columns() (want segment.Columns) {
 	return want
 }
 
-// verdicts says that the test looks at verdicts.
+// names says that the test has to tell folded rows from others.
+func (t *test) names() bool {
+	return t.named || slices.ContainsFunc(t.operands, (*test).names)
+}
+
+// onVerdicts says that the test looks at verdicts.
 func (t *test) onVerdicts() bool {
 	if t.operation == onVerdict {
 		return true

@@ -79,10 +79,7 @@ func (p *part) chooseRollup() (done bool, err error) {
 		p.method, p.reason = methodTotals, "sums by interval answer exactly"
 		return true, nil
 	}
-	if err := p.loadServices(); err != nil {
-		return false, err
-	}
-	for rank := range p.services {
+	for rank := range p.ServiceCount() {
 		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
 			p.rollups = append(p.rollups, rank)
 		}
@@ -119,7 +116,7 @@ func (p *part) takeRare() (rare bool, err error) {
 	if len(ranks) == 0 || len(p.rollups) == 0 {
 		return len(ranks) > 0, nil
 	}
-	t := &test{operation: onService, single: -1, set: make([]uint64, (len(p.services)+63)/64)}
+	t := &test{operation: onService, single: -1, set: make([]uint64, (p.ServiceCount()+63)/64)}
 	for _, rank := range ranks {
 		t.set[rank/64] |= 1 << (rank % 64)
 	}

@@ -36,7 +36,7 @@ type part struct {
 	byRow       bool     // its rows are looked at, not the sums of its tuples
 	whole       bool     // all its stamps are within the plan
 	bins        []uint64 // by stamp: contribution to packed.rest, or outside
-	serviceBits []uint64 // by rank: contribution to packed.rest
+	serviceBits []uint64 // by rank: contribution to packed.rest; nil: none
 	sources     []uint32 // by code: number in the plan's space; unless the plan is sparse
 	targets     []uint32 // the same for destinations
 	pages       pages    // of the dictionaries; if the plan is sparse
@@ -113,7 +113,11 @@ func (pl *plan) size() {
 	var tuples, rows, codes int64
 	for _, p := range pl.parts {
 		for _, c := range p.candidates {
-			tuples += int64(p.chunks[c.chunk].Tuples)
+			n := p.chunks[c.chunk].Tuples
+			if !c.all {
+				n = p.test.guess(&p.chunks[c.chunk])
+			}
+			tuples += int64(n)
 			rows += int64(p.chunks[c.chunk].Rows)
 		}
 		codes += int64(p.codes)
@@ -229,22 +233,32 @@ func (p *part) prepare() error {
 	if !p.byRow && s.time {
 		p.base |= p.bins[0] // whole, and in one bin
 	}
-	if s.port || s.protocol || p.test.columns()&segment.Services != 0 || len(p.rollups) > 0 {
+	if s.port || s.protocol || p.test.names() {
 		if err := p.loadServices(); err != nil {
 			return err
 		}
 	}
-	p.serviceBits = make([]uint64, len(p.services))
-	for i, service := range p.services {
-		if s.port {
-			p.serviceBits[i] = uint64(service.Port)
-		}
-		if s.protocol {
-			p.serviceBits[i] |= uint64(service.Protocol) << packedProtocol
+	if s.port || s.protocol {
+		p.serviceBits = make([]uint64, len(p.services))
+		for i, service := range p.services {
+			if s.port {
+				p.serviceBits[i] = uint64(service.Port)
+			}
+			if s.protocol {
+				p.serviceBits[i] |= uint64(service.Protocol) << packedProtocol
+			}
 		}
 	}
 	p.wantColumns()
 	return nil
+}
+
+// serviceRest is what a service contributes to packed.rest.
+func (p *part) serviceRest(rank int) uint64 {
+	if p.serviceBits == nil {
+		return 0
+	}
+	return p.serviceBits[rank]
 }
 
 // wantColumns says what is decoded of a chunk that has matches.

@@ -74,14 +74,18 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	err := func() error {
 		if !c.all {
 			b.inTest = p.test.columns()
-			if n, err := p.decode(c.chunk, b.inTest, &b.tested); err != nil {
+			if n, err := p.decode(c.chunk, b.inTest, nil, &b.tested); err != nil {
 				return err
 			} else if read = n; !w.selectTuples(b, p, &p.chunks[c.chunk]) {
 				return nil
 			}
 			want &^= b.inTest
 		}
-		n, err := p.decode(c.chunk, want, &b.loaded)
+		var selected []uint32
+		if !c.all {
+			selected = b.selected
+		}
+		n, err := p.decode(c.chunk, want, selected, &b.loaded)
 		read += n
 		if err == nil && c.all {
 			b.selected = counting(b.selected, p.chunks[c.chunk].Tuples)
@@ -112,13 +116,13 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	return nil
 }
 
-// decode loads columns, if any.
-func (p *part) decode(chunk int, want segment.Columns, into *segment.Tuples) (int64, error) {
+// decode loads columns, if any; those of rows for selected tuples, nil for all.
+func (p *part) decode(chunk int, want segment.Columns, selected []uint32, into *segment.Tuples) (int64, error) {
 	if want == 0 {
 		return 0, nil
 	}
 	before := into.BytesRead()
-	err := p.Load(chunk, want, into)
+	err := p.LoadSelected(chunk, want, selected, into)
 	return into.BytesRead() - before, err
 }
 

@@ -16,6 +16,7 @@ type loader struct {
 	sum       [CounterCount][]uint64
 	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
 	value     [CounterCount][]uint64
+	selected  []uint32 // tuples whose rows are wanted; nil: all
 	read      int64
 }
 
@@ -34,6 +35,14 @@ func (w Columns) values() uint16 { return uint16(w/Value) & allCounters }
 // Load decodes the wanted columns of a chunk into into. It reads those groups of columns that are needed: tuples,
 // sums, rows. An error is a *DamageError; then into holds nothing of use, and other chunks can still be loaded.
 func (r *Reader) Load(chunk int, want Columns, into *Tuples) error {
+	return r.LoadSelected(chunk, want, nil, into)
+}
+
+// LoadSelected is Load for those who look only at the rows of some tuples, in ascending order: of the others, stamps and
+// counters by row may hold anything. nil stands for all. Where the selected tuples have a row each, and most have, the
+// columns of further rows need not be decoded.
+func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *Tuples) error {
+	into.loader.selected = selected
 	d, err := r.readDirectory()
 	if err != nil {
 		return err

@@ -219,23 +219,28 @@ func (t *Tuples) loadSums(c *Chunk, _ *place, want Columns, _ uint32) error {
 // loadRows decodes the group of rows: the inverse of chunkBuffer.encodeRows.
 func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 	l := &t.loader
+	explicit := p.flags&flagExplicit != 0
+	single := !explicit && l.selectsSingles()
 	var err error
 	if want&StampIndices != 0 {
-		err = t.loadStamps(c)
+		err = t.loadStamps(c, single)
 	} else {
 		err = l.skipAll(c.Tuples, c.Rows-c.Tuples)
 	}
 	if err != nil {
 		return fmt.Errorf("stamps: %w", err)
 	}
-	explicit := p.flags&flagExplicit != 0
 	stored := c.Rows - c.Tuples
 	if explicit {
 		stored = c.Rows
 	}
 	values := want.values() & c.HasCounter
 	if stored > 0 {
-		if err := l.counters(&l.stored, stored, withContexts(values, c.HasCounter), c.HasCounter); err != nil {
+		decode := withContexts(values, c.HasCounter)
+		if single {
+			decode = 0
+		}
+		if err := l.counters(&l.stored, stored, decode, c.HasCounter); err != nil {
 			return fmt.Errorf("rows: %w", err)
 		}
 	}
@@ -248,6 +253,10 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 			t.Value[i] = l.stored[i]
 		case stored == 0:
 			t.Value[i] = l.sum[i]
+		case single:
+			l.value[i] = grow(l.value[i], c.Rows)
+			l.fillSingles(i)
+			t.Value[i] = l.value[i]
 		default:
 			l.value[i] = grow(l.value[i], c.Rows)
 			if !l.fillValues(i) {
@@ -282,10 +291,36 @@ func (l *loader) fillValues(counter int) bool {
 	return true
 }
 
-func (t *Tuples) loadStamps(c *Chunk) (err error) {
+// selectsSingles says that all selected tuples have one row.
+func (l *loader) selectsSingles() bool {
+	if l.selected == nil {
+		return false
+	}
+	for _, i := range l.selected {
+		if l.rowCounts[i] != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// fillSingles is fillValues for tuples of one row.
+func (l *loader) fillSingles(counter int) {
+	sums, out, at := l.sum[counter], l.value[counter], uint64(0)
+	for i, n := range l.rowCounts {
+		out[at] = sums[i]
+		at += n
+	}
+}
+
+// loadStamps decodes the stamps of rows; with single, of the first row of each tuple.
+func (t *Tuples) loadStamps(c *Chunk, single bool) (err error) {
 	l := &t.loader
 	if l.columns[0], err = l.column(l.columns[0], c.Tuples, nil); err != nil {
 		return err
+	}
+	if single {
+		return t.loadFirstStamps(c)
 	}
 	if l.columns[1], err = l.column(l.columns[1], c.Rows-c.Tuples, nil); err != nil {
 		return err
@@ -309,4 +344,18 @@ func (t *Tuples) loadStamps(c *Chunk) (err error) {
 		steps, out = steps[n:], out[n+1:]
 	}
 	return nil
+}
+
+func (t *Tuples) loadFirstStamps(c *Chunk) error {
+	l := &t.loader
+	t.Stamp = grow(t.Stamp, c.Rows)
+	span, at := uint64(c.LastStamp-c.FirstStamp), uint64(0)
+	for i, first := range l.columns[0] {
+		if first > span {
+			return fmt.Errorf("%w: first of tuple %d", ErrDamaged, i)
+		}
+		t.Stamp[at] = c.FirstStamp + uint32(first)
+		at += l.rowCounts[i]
+	}
+	return l.skip(c.Rows - c.Tuples)
 }

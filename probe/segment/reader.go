@@ -43,7 +43,6 @@ type Reader struct {
 	ipv6         kept[*Addresses128]
 	directory    kept[*directory]
 	services     kept[[]Service]
-	serviceSums  kept[[]ServiceTotal]
 	stamps       kept[[]int64]
 	stampSums    kept[StampTotals]
 	blocks       kept[[]flow.Interval]
@@ -164,6 +163,9 @@ func (r *Reader) BlockCount() int { return int(r.footer.blocks) }
 
 // IPv4Count is the number of IPv4 addresses: codes from there on are those of IPv6 addresses.
 func (r *Reader) IPv4Count() uint32 { return r.footer.ipv4 }
+
+// ServiceCount is the number of services.
+func (r *Reader) ServiceCount() int { return int(r.footer.services) }
 
 // AddressCount is the number of addresses of both families.
 func (r *Reader) AddressCount() uint32 { return r.footer.ipv4 + r.footer.ipv6 }

@@ -145,28 +145,24 @@ func readServices(b []byte, n int) ([]Service, error) {
 	services := make([]Service, n)
 	number := int64(0)
 	for i, step := range steps {
-		number += int64(step>>1) ^ -int64(step&1)
-		if step > 2*MaxServices || number < 0 || number >= MaxServices {
-			return nil, fmt.Errorf("%w: service %d", ErrDamaged, i)
+		if services[i], err = nextService(&number, step); err != nil {
+			return nil, err
 		}
-		services[i] = serviceOf(uint32(number))
 	}
 	return services, t.end()
 }
 
-// ServiceTotals are the sums of all services, by rank. The slice must not be changed.
+// ServiceTotals are the sums of all services, by rank. They are large and not kept; SumsByService takes less.
 func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
-	return r.serviceSums.get(func() ([]ServiceTotal, error) {
-		b, err := r.section(sectionServiceSums)
-		if err != nil {
-			return nil, err
-		}
-		totals, err := readServiceSums(b, int(r.footer.services))
-		if err != nil {
-			return nil, r.sectionError(sectionServiceSums, err)
-		}
-		return totals, nil
-	})
+	b, err := r.section(sectionServiceSums)
+	if err != nil {
+		return nil, err
+	}
+	totals, err := readServiceSums(b, int(r.footer.services))
+	if err != nil {
+		return nil, r.sectionError(sectionServiceSums, err)
+	}
+	return totals, nil
 }
 
 // readServiceSums is the inverse of totals.appendServiceSums.

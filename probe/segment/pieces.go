@@ -1,0 +1,155 @@
+package segment
+
+import (
+	"fmt"
+
+	"github.com/weirflow/weir/probe/column"
+)
+
+// FindServices calls visit with rank and service of every service of the segment, the most frequent first, until it
+// returns false. It decodes what it has not visited for nobody: whoever looks for frequent services should stop early.
+func (r *Reader) FindServices(visit func(rank uint32, s Service) (more bool)) error {
+	b, err := r.section(sectionServices)
+	if err != nil {
+		return err
+	}
+	t := newTableReader(b)
+	defer t.release()
+	n, number := int(r.footer.services), int64(0)
+	var steps []uint64
+	for rank := 0; rank < n; {
+		if steps, err = t.piece(steps, n-rank, nil); err != nil {
+			return r.sectionError(sectionServices, err)
+		}
+		for _, step := range steps {
+			s, err := nextService(&number, step)
+			if err != nil {
+				return r.sectionError(sectionServices, err)
+			}
+			if !visit(uint32(rank), s) {
+				return nil
+			}
+			rank++
+		}
+	}
+	if err := t.end(); err != nil {
+		return r.sectionError(sectionServices, err)
+	}
+	return nil
+}
+
+// nextService decodes a step of the list of services; number is that of the one before.
+func nextService(number *int64, step uint64) (Service, error) {
+	*number += int64(step>>1) ^ -int64(step&1)
+	if step > 2*MaxServices || *number < 0 || *number >= MaxServices {
+		return Service{}, fmt.Errorf("%w: step %d in the list of services", ErrDamaged, step)
+	}
+	return serviceOf(uint32(*number)), nil
+}
+
+// SumsByService calls visit with the sums of the services, a few thousand at a time by rank from first on, in columns
+// that are only good until it returns. A counter that is zero everywhere has none, nor has one that is not wanted.
+func (r *Reader) SumsByService(wanted uint16, visit func(first uint32, n int, sums *[CounterCount][]uint64) error) error {
+	b, err := r.section(sectionServiceSums)
+	if err != nil {
+		return err
+	}
+	t := newTableReader(b)
+	defer t.release()
+	n := int(r.footer.services)
+	columns, mask, err := t.sumColumns(n)
+	if err != nil {
+		return r.sectionError(sectionServiceSums, err)
+	}
+	var decoded, sums [CounterCount][]uint64
+	decode := withContexts(wanted, mask)
+	for first := 0; first < n; {
+		count := 0
+		for _, c := range counterOrder {
+			if decode>>c&1 == 0 {
+				continue
+			}
+			var context []uint64
+			if given := companion(c, mask); given != noContext {
+				context = decoded[given]
+			}
+			t.b = columns[c]
+			if decoded[c], err = t.piece(decoded[c], n-first, context); err == nil && count > 0 && len(decoded[c]) != count {
+				err = fmt.Errorf("%w: columns of %d and %d values", ErrDamaged, count, len(decoded[c]))
+			}
+			if err != nil {
+				return r.sectionError(sectionServiceSums, err)
+			}
+			count, columns[c] = len(decoded[c]), t.b
+			if wanted>>c&1 != 0 {
+				sums[c] = decoded[c]
+			}
+		}
+		if count == 0 {
+			return visit(0, n, &sums) // all are zero
+		}
+		if err := visit(uint32(first), count, &sums); err != nil {
+			return err
+		}
+		first += count
+	}
+	return nil
+}
+
+// sumColumns finds the columns of counters behind those of tuples and rows, all of n values.
+func (t *tableReader) sumColumns(n int) (columns [CounterCount][]byte, mask uint16, err error) {
+	for range 2 {
+		if _, err = t.skip(n); err != nil {
+			return columns, 0, err
+		}
+	}
+	if mask, err = t.u16(); err != nil {
+		return columns, 0, err
+	}
+	if mask>>CounterCount != 0 {
+		return columns, 0, fmt.Errorf("%w: unknown counters %#x", ErrDamaged, mask)
+	}
+	for _, c := range counterOrder {
+		if mask>>c&1 != 0 {
+			if columns[c], err = t.skip(n); err != nil {
+				return columns, 0, err
+			}
+		}
+	}
+	return columns, mask, t.end()
+}
+
+// piece decodes the next chunk of a column of which most values are left, into the memory of dst. context, if not
+// nil, is the same piece of the column that this one goes along with.
+func (t *tableReader) piece(dst []uint64, most int, context []uint64) ([]uint64, error) {
+	info, err := column.Inspect(t.b)
+	if err != nil {
+		return nil, err
+	}
+	if info.Count == 0 || info.Count > most {
+		return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, most)
+	}
+	if context != nil {
+		dst, err = t.d.DecodeGiven(dst, t.b[:info.Size], context)
+	} else {
+		dst, err = t.d.Decode(dst, t.b[:info.Size])
+	}
+	t.b = t.b[info.Size:]
+	return dst, err
+}
+
+// skip passes over a column of count values and returns its bytes.
+func (t *tableReader) skip(count int) ([]byte, error) {
+	start, size := t.b, 0
+	for count > 0 {
+		info, err := column.Inspect(t.b)
+		if err != nil {
+			return nil, err
+		}
+		if info.Count == 0 || info.Count > count {
+			return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, count)
+		}
+		t.b, size, count = t.b[info.Size:], size+info.Size, count-info.Count
+	}
+	return start[:size:size], nil
+}
