@@ -29,13 +29,14 @@ type Loader struct {
 	store *Store
 	iface string
 
-	mu   sync.Mutex
-	days []*loadDay // appended to last at the end
-	held int        // bytes, those of the segment that is being made included
-	most int
-	took int // intervals
-	job  *loadJob
-	made CompactReport // of job while there is one
+	mu     sync.Mutex
+	days   []*loadDay // appended to last at the end
+	held   int        // bytes, those of the segment that is being made included
+	most   int
+	took   int // intervals
+	job    *loadJob
+	sorter flow.Sorter
+	made   CompactReport // of job while there is one
 }
 
 // loadJob is a segment that is being made in the background of what a day had.
@@ -97,7 +98,7 @@ func (l *Loader) append(ctx context.Context, interval flow.Interval, records []f
 	byKey := func(x, y flow.Record) int { return x.Key.Compare(y.Key) }
 	if !slices.IsSortedFunc(records, byKey) {
 		records = slices.Clone(records)
-		slices.SortFunc(records, byKey)
+		l.sorter.Sort(records)
 	}
 	p := &packedRun{iv: interval}
 	p.pack(records)
