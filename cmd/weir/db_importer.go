@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,19 +67,26 @@ func (im *importer) loader(iface string) (*store.Loader, error) {
 	return l, nil
 }
 
-// finish makes durable what was loaded. What was interrupted is kept as it is; the rest is merged into whole days.
+// finish makes durable what was loaded, interfaces side by side. What was interrupted is kept as it is; the rest is
+// merged into whole days.
 func (im *importer) finish(ctx context.Context) error {
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(im.loaders)) {
-		l := im.loaders[name]
-		if ctx.Err() != nil {
-			faults = append(faults, l.Flush(context.WithoutCancel(ctx)))
-			continue
-		}
-		if err := l.Close(ctx); !errors.Is(err, context.Canceled) {
-			faults = append(faults, err)
-		}
+	names := slices.Sorted(maps.Keys(im.loaders))
+	faults := make([]error, len(names))
+	var group sync.WaitGroup
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		limit <- struct{}{}
+		group.Go(func() {
+			defer func() { <-limit }()
+			l := im.loaders[name]
+			if ctx.Err() != nil {
+				faults[i] = l.Flush(context.WithoutCancel(ctx))
+			} else if err := l.Close(ctx); !errors.Is(err, context.Canceled) {
+				faults[i] = err
+			}
+		})
 	}
+	group.Wait()
 	return errors.Join(faults...)
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -38,23 +41,51 @@ func oneFile(_ *cobra.Command, arguments []string) error {
 }
 
 func (a *app) dbRepairCommand() *cobra.Command {
-	var directory string
+	var directory, hostID string
 	var dryRun bool
 	command := &cobra.Command{
-		Use:   "repair [-d DIR] [--dry-run]",
+		Use:   "repair [-d DIR] [--host-id ID] [--dry-run]",
 		Short: "Set damaged files of a store aside and keep what can be read of them",
 		Long: `Set damaged files of a store aside, having brought what can be read of them into new ones. Nothing is deleted: a file that
 is set aside stays beside the others, under a name that is not read, until its day is pruned. The store must not be in use
-by a probe.`,
+by a probe.
+
+A store whose identity (the file weir-store) is damaged or missing gets one again, with the host id of --host-id or a new
+one.`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.dbRepair(c.Context(), directory, dryRun) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.dbRepair(c.Context(), directory, hostID, dryRun) },
 	}
 	a.directoryFlag(command, &directory)
+	command.Flags().StringVar(&hostID, "host-id", "", "`ID` of the host for a store that has lost its identity, such as another store of it has")
 	command.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing, and say what would be set aside")
 	return command
 }
 
-func (a *app) dbRepair(ctx context.Context, directory string, dryRun bool) error {
+// repairIdentity gives a store an identity again that has lost it; others are left alone.
+func (a *app) repairIdentity(directory, hostID string, dryRun bool) (lost bool, err error) {
+	s, fault := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
+	if fault == nil {
+		return false, s.Close()
+	}
+	if info, err := os.Stat(filepath.Join(directory, "interfaces")); err != nil || !info.IsDir() || errors.Is(fault, fs.ErrPermission) {
+		return false, nil //nolint:nilerr // no store, or none that can be read: who opens it next says so
+	}
+	if dryRun {
+		_, err = fmt.Fprintf(a.stdout, "the identity would be made anew, then the rest looked at: %s\n", render.Line(fault.Error()))
+		return true, err
+	}
+	id, err := store.RepairIdentity(store.Config{Path: directory}, store.Deps{}, hostID)
+	if err != nil {
+		return true, err
+	}
+	_, err = fmt.Fprintf(a.stdout, "the identity is made anew: host id %s\n", id)
+	return true, err
+}
+
+func (a *app) dbRepair(ctx context.Context, directory, hostID string, dryRun bool) error {
+	if lost, err := a.repairIdentity(directory, hostID, dryRun); err != nil || lost && dryRun {
+		return err
+	}
 	s, err := a.openWritable(store.Config{Path: directory})
 	if err != nil {
 		return err

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/render"
+	"github.com/weirflow/weir/probe/segment"
 )
 
 func (a *app) dbStatCommand() *cobra.Command {
@@ -20,9 +19,11 @@ func (a *app) dbStatCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "stat [-d DIR]",
 		Short: "Show what a database holds, by interface",
-		Long: `Show what a database holds: by interface the span, intervals, rows, their size on disk, and bytes per row.
+		Long: `Show what a database holds: by interface the span, days, intervals, rows, their size on disk, and bytes per row; of a
+store then where the bytes of its segments go: keys of flows, sums of each flow over its segment, rows, dictionaries,
+rollups by service and time, lists of places by destination, the rest.
 
-A goProbe database is summed up from its metadata alone, a store by reading all of it.`,
+Headers and metadata alone are read, no rows; weir db check reads all.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.dbStat(c.Context(), directory) },
 	}
@@ -36,9 +37,10 @@ func (a *app) directoryFlag(command *cobra.Command, directory *string) {
 
 // holding is what a database holds of an interface.
 type holding struct {
-	first, last            int64
-	intervals, rows, bytes uint64
-	faults                 uint64
+	first, last                  int64
+	days, intervals, rows, bytes uint64
+	faults                       uint64
+	segments                     segment.Shares
 }
 
 func (a *app) dbStat(ctx context.Context, directory string) error {
@@ -51,22 +53,29 @@ func (a *app) dbStat(ctx context.Context, directory string) error {
 	if err != nil {
 		return err
 	}
-	t := newTable("interface", "from", "to", "intervals", "rows", "bytes", "bytes/row")
-	faults := uint64(0)
+	t := newTable("interface", "from", "to", "days", "intervals", "rows", "bytes", "bytes/row")
+	shares := newTable("bytes of segments", "flows", "sums", "rows", "dictionaries", "rollups", "postings", "other")
+	faults, inSegments := uint64(0), false
 	for _, name := range names {
 		h, err := db.holding(ctx, name)
 		if err != nil {
 			return err
 		}
 		faults += h.faults
-		perRow := "-"
-		if h.rows > 0 {
-			perRow = strconv.FormatFloat(float64(h.bytes)/float64(h.rows), 'f', 1, 64)
+		t.row(render.Safe(name), a.second(h.first), a.second(h.last), h.days, h.intervals, h.rows, h.bytes, perRow(h.bytes, h.rows))
+		if s := h.segments; s != (segment.Shares{}) {
+			inSegments = true
+			shares.row(render.Safe(name), s.Flows, s.Sums, s.Rows, s.Dictionaries, s.Rollups, s.Postings, s.Other)
 		}
-		t.row(render.Safe(name), a.second(h.first), a.second(h.last), h.intervals, h.rows, h.bytes, perRow)
 	}
 	if err := t.write(a); err != nil {
 		return err
+	}
+	if inSegments {
+		fmt.Fprintln(a.stdout)
+		if err := shares.write(a); err != nil {
+			return err
+		}
 	}
 	if db.goProbe != nil {
 		a.note("this is a goProbe database; weir db import brings it into a store")
@@ -77,17 +86,21 @@ func (a *app) dbStat(ctx context.Context, directory string) error {
 	return nil
 }
 
-func (d *database) holding(ctx context.Context, iface string) (h holding, err error) {
+func perRow(bytes, rows uint64) string {
+	if rows == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(float64(bytes)/float64(rows), 'f', 1, 64)
+}
+
+func (d *database) holding(ctx context.Context, iface string) (holding, error) {
 	if d.goProbe != nil {
 		s, err := d.goProbe.Stat(ctx, iface)
-		return holding{s.First, s.Last, s.Intervals, s.Rows(), s.Bytes, s.Faults}, err
+		return holding{first: s.First, last: s.Last, days: s.Days, intervals: s.Intervals, rows: s.Rows(), bytes: s.Bytes, faults: s.Faults}, err
 	}
-	if h.first, h.last, err = d.Coverage(ctx, iface); err != nil {
-		return h, err
-	}
-	stats, err := d.Scan(ctx, iface, 0, math.MaxInt64, func(flow.Interval, []flow.Record) error { return nil })
-	h.intervals, h.rows, h.bytes, h.faults = stats.Blocks, stats.Rows, stats.BytesRead, stats.Corrupted
-	return h, err
+	s, err := d.store.Stat(iface)
+	return holding{first: s.First, last: s.Last, days: uint64(s.Days), intervals: s.Blocks, rows: s.SegmentRows + s.LogRows,
+		bytes: uint64(s.SegmentBytes + s.LogBytes), faults: uint64(s.Unreadable), segments: s.Shares}, err
 }
 
 // second is a moment, for people.

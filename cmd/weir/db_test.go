@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -36,31 +34,47 @@ func makeGoDB(root string) error {
 }
 
 func writeGoDay(dir string, ends []int64, records []flow.Record) error {
+	return writeGoBlocks(dir, ends, func(int) []flow.Record { return records })
+}
+
+// writeGoBlocks writes a day of blocks, each of which has the records that block says, sorted.
+func writeGoBlocks(dir string, ends []int64, block func(i int) []flow.Record) error {
 	be := binary.BigEndian
-	v4, columns := goColumns(records)
-	n, rows := uint64(len(ends)), uint32(len(records))
-	meta := be.AppendUint64(be.AppendUint64(nil, 1), n)
-	meta = be.AppendUint64(be.AppendUint64(meta, n*uint64(v4)), n*uint64(rows-v4))
+	var files [8][]byte
+	var lengths [8][]uint32
+	var v4, v6 []uint32
+	all4, all6 := uint64(0), uint64(0)
+	for i := range ends {
+		records := block(i)
+		n, columns := goColumns(records)
+		v4, v6 = append(v4, n), append(v6, uint32(len(records))-n)
+		all4, all6 = all4+uint64(n), all6+uint64(v6[i])
+		for c := range columns {
+			files[c] = append(files[c], columns[c]...)
+			lengths[c] = append(lengths[c], uint32(len(columns[c])))
+		}
+	}
+	meta := be.AppendUint64(be.AppendUint64(nil, 1), uint64(len(ends)))
+	meta = be.AppendUint64(be.AppendUint64(meta, all4), all6)
 	meta = append(meta, make([]byte, 5*8)...)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for c, name := range []string{"sip", "dip", "proto", "dport", "bytes_rcvd", "bytes_sent", "pkts_rcvd", "pkts_sent"} {
-		length := uint32(len(columns[c]))
-		meta = be.AppendUint64(meta, n*uint64(length))
-		for range ends {
+		meta = be.AppendUint64(meta, uint64(len(files[c])))
+		for _, length := range lengths[c] {
 			meta = append(be.AppendUint32(be.AppendUint32(meta, length), length), 1)
 		}
-		if length == 0 {
+		if len(files[c]) == 0 {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".gpf"), bytes.Repeat(columns[c], len(ends)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".gpf"), files[c], 0o644); err != nil {
 			return err
 		}
 	}
 	meta = be.AppendUint64(meta, uint64(ends[0]))
 	for i, end := range ends {
-		for _, v := range []uint32{v4, rows - v4, 3, uint32(end - ends[max(i-1, 0)])} {
+		for _, v := range []uint32{v4[i], v6[i], 3, uint32(end - ends[max(i-1, 0)])} {
 			meta = be.AppendUint32(meta, v)
 		}
 	}
@@ -202,32 +216,4 @@ func TestProgressText(t *testing.T) {
 			t.Errorf("%d after %v: %q, want %q", c.done, c.passed, got, c.want)
 		}
 	}
-}
-
-// BenchmarkImportGoDB imports half a day of an office into a new store, synced as ever.
-func BenchmarkImportGoDB(b *testing.B) {
-	const intervals, perInterval = 144, 4000
-	records := make([]flow.Record, perInterval)
-	for i := range records {
-		records[i] = rows()[0]
-		binary.BigEndian.PutUint32(records[i].Key.Source[:], 0x0a0a0000+uint32(i/20))
-		binary.BigEndian.PutUint32(records[i].Key.Destination[:], uint32(i)*40503)
-		records[i].Counters.BytesReceived = uint64(i * i)
-	}
-	source := b.TempDir()
-	var ends []int64
-	for i := range int64(intervals) {
-		ends = append(ends, 1795219200+300*(i+1))
-	}
-	if err := writeGoDay(filepath.Join(source, "eth0", "2026", "11", "1795219200"), ends, records); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		a := &app{stdout: io.Discard, stderr: io.Discard, now: time.Now}
-		v := &importVerb{app: a, directory: filepath.Join(b.TempDir(), "db"), goDB: source}
-		if err := v.run(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N*intervals*perInterval)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -21,6 +21,7 @@ const (
 	// not in the order of time. Rows that come later make another part of their interval.
 	bufferRows = 1 << 19
 	checkLines = 1 << 12 // lines after which the context is looked at
+	maxSpare   = 1 << 8  // groups whose memory is used again
 )
 
 // CSVConfig says what to read.
@@ -59,7 +60,7 @@ func (b BadLine) String() string { return fmt.Sprintf("line %d: %s", b.Line, b.C
 // Lines that cannot be read are counted and the first ones named; an error is that of the heading, of reading, of
 // emit, or of the context.
 func ReadCSV(ctx context.Context, r io.Reader, cfg CSVConfig, emit func(iface string, interval flow.Interval, records []flow.Record) error) (CSVStats, error) {
-	c := &csvReader{cfg: cfg, lines: bufio.NewReaderSize(r, maxLine), emit: emit, groups: map[csvGroup][]flow.Record{},
+	c := &csvReader{cfg: cfg, lines: bufio.NewReaderSize(r, maxLine), emit: emit, groups: map[csvGroup]*csvRows{},
 		parts: map[csvGroup]uint64{}, addresses: map[string]csvAddress{}, names: map[string]string{}}
 	err := c.heading()
 	if err == nil {
@@ -94,6 +95,9 @@ type csvGroup struct {
 	iface string
 }
 
+// csvRows are the rows of an interval.
+type csvRows struct{ records []flow.Record }
+
 type csvAddress struct {
 	address flow.Address
 	family  flow.Family
@@ -111,7 +115,9 @@ type csvReader struct {
 	fields  [][]byte
 	values  [csvColumns][]byte
 
-	groups    map[csvGroup][]flow.Record
+	groups    map[csvGroup]*csvRows
+	spare     []*csvRows
+	sorter    flow.Sorter
 	held      int // rows in groups
 	parts     map[csvGroup]uint64
 	addresses map[string]csvAddress // those seen last
@@ -259,7 +265,15 @@ func (c *csvReader) row(line []byte) error {
 		c.stats.Passed++
 		return nil
 	}
-	c.groups[group] = append(c.groups[group], record)
+	rows := c.groups[group]
+	if rows == nil {
+		rows = &csvRows{}
+		if n := len(c.spare); n > 0 {
+			rows, c.spare = c.spare[n-1], c.spare[:n-1]
+		}
+		c.groups[group] = rows
+	}
+	rows.records = append(rows.records, record)
 	c.held++
 	c.stats.Rows++
 	return nil

@@ -26,8 +26,9 @@ func (c *csvReader) flush(hold int) error {
 		if c.held <= hold {
 			return nil
 		}
-		records := c.groups[g]
-		slices.SortFunc(records, func(a, b flow.Record) int { return a.Key.Compare(b.Key) })
+		rows := c.groups[g]
+		records := rows.records
+		c.sorter.Sort(records)
 		interval := flow.Interval{End: g.end, Boot: contentID(g, records), Sequence: c.parts[g]}
 		if interval.Sequence == 0 {
 			interval.Duration = nominalSeconds * time.Second
@@ -42,6 +43,10 @@ func (c *csvReader) flush(hold int) error {
 		c.parts[g]++
 		c.held -= len(records)
 		delete(c.groups, g)
+		if len(c.spare) < maxSpare {
+			rows.records = records[:0]
+			c.spare = append(c.spare, rows)
+		}
 	}
 	return nil
 }

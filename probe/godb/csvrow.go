@@ -88,6 +88,9 @@ func (c *csvReader) record() (r flow.Record, err error) {
 }
 
 func (c *csvReader) address(text []byte) (csvAddress, error) {
+	if a, ok := address4(text); ok {
+		return csvAddress{a, flow.IPv4}, nil
+	}
 	if a, ok := c.addresses[string(text)]; ok {
 		return a, nil
 	}
@@ -102,6 +105,25 @@ func (c *csvReader) address(text []byte) (csvAddress, error) {
 	}
 	c.addresses[string(text)] = a
 	return a, nil
+}
+
+// address4 reads an IPv4 address in its usual form. False leaves it to package netip to say what the text is.
+func address4(text []byte) (a flow.Address, ok bool) {
+	part, digits, value := 0, 0, 0
+	for _, c := range text {
+		switch {
+		case c >= '0' && c <= '9' && digits < 3 && (digits == 0 || value > 0):
+			value = 10*value + int(c-'0')
+			digits++
+		case c == '.' && digits > 0 && part < 3 && value <= 255:
+			a[part] = byte(value)
+			part, digits, value = part+1, 0, 0
+		default:
+			return a, false
+		}
+	}
+	a[3] = byte(value)
+	return a, part == 3 && digits > 0 && value <= 255
 }
 
 var errNumber = errors.New("no number")

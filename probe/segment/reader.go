@@ -248,6 +248,49 @@ func (r *Reader) Sections() []Section {
 	return sections
 }
 
+// Shares says where the bytes of a segment go.
+type Shares struct {
+	Flows, Sums, Rows               int64 // of the chunks: keys of tuples, their sums, and the rows they are made of
+	Dictionaries, Rollups, Postings int64
+	Other                           int64 // header, directory, tables, footer
+}
+
+// Add adds up.
+func (s *Shares) Add(o Shares) {
+	s.Flows, s.Sums, s.Rows = s.Flows+o.Flows, s.Sums+o.Sums, s.Rows+o.Rows
+	s.Dictionaries, s.Rollups, s.Postings = s.Dictionaries+o.Dictionaries, s.Rollups+o.Rollups, s.Postings+o.Postings
+	s.Other += o.Other
+}
+
+// Shares reads the directory, and no rows.
+func (r *Reader) Shares() (s Shares, err error) {
+	chunks, err := r.Chunks()
+	if err != nil {
+		return s, err
+	}
+	for i := range chunks {
+		c := &chunks[i]
+		s.Flows, s.Sums, s.Rows = s.Flows+c.BytesOfTuples, s.Sums+c.BytesOfSums, s.Rows+c.BytesOfRows
+	}
+	s.Other = r.size - s.Flows - s.Sums - s.Rows
+	for _, part := range r.footer.sections {
+		share := &s.Other
+		switch part.id {
+		case sectionIPv4, sectionIPv6, sectionIPv4Index, sectionIPv6Index, sectionServices:
+			share = &s.Dictionaries
+		case sectionRollups, sectionRollupIndex, sectionServiceSums, sectionStampSums:
+			share = &s.Rollups
+		case sectionPostings, sectionPostingsIndex:
+			share = &s.Postings
+		}
+		if share != &s.Other {
+			*share += part.length
+			s.Other -= part.length
+		}
+	}
+	return s, nil
+}
+
 // kept is a value that is made when it is first asked for.
 type kept[T any] struct {
 	mu    sync.Mutex

@@ -13,7 +13,7 @@ import (
 
 // Vocabulary is what rows are made of: addresses, services and stamps. A Writer has to know it before the first row,
 // as rows are stored by the numbers of these. It takes 4 bytes for each distinct IPv4 address, 16 for each IPv6
-// address, and while it is collected up to three times as much. Its zero value is empty.
+// address, and while it is collected up to six times as much. Its zero value is empty.
 type Vocabulary struct {
 	four     distinct[uint32]
 	six      distinct[column.Uint128]
@@ -38,7 +38,7 @@ type distinct[T comparable] struct {
 }
 
 // add adds a value.
-func (d *distinct[T]) add(v T, hash uint64, compare func(a, b T) int) {
+func (d *distinct[T]) add(v T, hash uint64, sort func([]T)) {
 	if d.recent == nil {
 		d.recent = make([]T, recentSize)
 	}
@@ -51,14 +51,49 @@ func (d *distinct[T]) add(v T, hash uint64, compare func(a, b T) int) {
 	d.recent[hash%recentSize] = v
 	d.list = append(d.list, v)
 	if len(d.list) >= max(1<<16, 3*d.tidied) {
-		d.tidy(compare)
+		d.tidy(sort)
 	}
 }
 
-func (d *distinct[T]) tidy(compare func(a, b T) int) {
-	slices.SortFunc(d.list, compare)
+func (d *distinct[T]) tidy(sort func([]T)) {
+	sort(d.list)
 	d.list = slices.Compact(d.list)
 	d.tidied = len(d.list)
+}
+
+func sort64(list []int64) { slices.Sort(list) }
+
+func sort128(list []column.Uint128) { slices.SortFunc(list, column.Uint128.Compare) }
+
+// sort32 sorts by digits of 11 bits, in memory for as many values again: long lists in a fifth of the time that
+// comparisons take.
+func sort32(list []uint32) {
+	const digit, short = 11, 1 << 12
+	if len(list) < short {
+		slices.Sort(list)
+		return
+	}
+	var starts [3][1 << digit]uint32
+	for _, v := range list {
+		for i := range starts {
+			starts[i][v>>(digit*i)%(1<<digit)]++
+		}
+	}
+	from, to := list, make([]uint32, len(list))
+	for i := range starts {
+		next := uint32(0)
+		for j, n := range starts[i] {
+			starts[i][j] = next
+			next += n
+		}
+		for _, v := range from {
+			at := &starts[i][v>>(digit*i)%(1<<digit)]
+			to[*at] = v
+			*at++
+		}
+		from, to = to, from
+	}
+	copy(list, from)
 }
 
 // serviceCount is a service and a number of its rows.
@@ -85,17 +120,17 @@ func (v *Vocabulary) Add(row *Row) {
 		v.addAddress(&k.Destination, k.Family)
 	}
 	v.last = *k
-	v.stamps.add(row.Stamp, hash(uint64(row.Stamp)), cmp.Compare[int64])
+	v.stamps.add(row.Stamp, hash(uint64(row.Stamp)), sort64)
 }
 
 func (v *Vocabulary) addAddress(a *flow.Address, f flow.Family) {
 	if f == flow.IPv4 {
 		n := address4(a)
-		v.four.add(n, hash(uint64(n)), cmp.Compare[uint32])
+		v.four.add(n, hash(uint64(n)), sort32)
 		return
 	}
 	n := address6(a)
-	v.six.add(n, hash(n.Hi^n.Lo), column.Uint128.Compare)
+	v.six.add(n, hash(n.Hi^n.Lo), sort128)
 }
 
 func (v *Vocabulary) addService(number uint32) {
@@ -116,9 +151,9 @@ func (v *Vocabulary) finish() {
 	if v.tidy {
 		return
 	}
-	v.four.tidy(cmp.Compare[uint32])
-	v.six.tidy(column.Uint128.Compare)
-	v.stamps.tidy(cmp.Compare[int64])
+	v.four.tidy(sort32)
+	v.six.tidy(sort128)
+	v.stamps.tidy(sort64)
 	if v.recent != nil {
 		for i := range v.recent {
 			if at := &v.recent[i]; at.rows > 0 {

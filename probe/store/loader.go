@@ -17,21 +17,33 @@ const (
 	loadBytes = 64 << 20
 	// loadDays is how many days it has at hand.
 	loadDays = 8
+	// loadIdle is after how many intervals of other days a day is thought to be complete.
+	loadIdle = 64
 )
 
 // Loader brings much data of one interface into a store, without the fsync of each interval: it collects intervals in
-// memory and makes segments of them. What Append took is durable when Flush or Close has returned, or not there at all;
+// memory and makes segments of them, beside the Append of what comes next. What Append took is durable when Flush or Close has returned, or not there at all;
 // an import that was interrupted is repeated, and leaves out what is in the store by then, as Append of a Store does.
 // It is safe for concurrent use; loaders of several interfaces work side by side.
 type Loader struct {
 	store *Store
 	iface string
 
-	mu   sync.Mutex
-	days []*loadDay // appended to last at the end
-	held int        // bytes
-	most int
-	made CompactReport
+	mu     sync.Mutex
+	days   []*loadDay // appended to last at the end
+	held   int        // bytes, those of the segment that is being made included
+	most   int
+	took   int // intervals
+	job    *loadJob
+	sorter flow.Sorter
+	made   CompactReport // of job while there is one
+}
+
+// loadJob is a segment that is being made in the background of what a day had.
+type loadJob struct {
+	from *loadDay
+	what loadDay
+	done chan error
 }
 
 // loadDay is what a Loader has of a day.
@@ -41,6 +53,7 @@ type loadDay struct {
 	runs []run
 	rows int
 	held int
+	took int // intervals of the loader when the last one of this day came
 }
 
 // NewLoader makes a loader of an interface. The store must be open for writing.
@@ -85,14 +98,14 @@ func (l *Loader) append(ctx context.Context, interval flow.Interval, records []f
 	byKey := func(x, y flow.Record) int { return x.Key.Compare(y.Key) }
 	if !slices.IsSortedFunc(records, byKey) {
 		records = slices.Clone(records)
-		slices.SortFunc(records, byKey)
+		l.sorter.Sort(records)
 	}
 	p := &packedRun{iv: interval}
 	p.pack(records)
-	if l.held > 0 && l.held+p.held() > l.most {
-		if err := l.flush(ctx, slices.MaxFunc(l.days, func(a, b *loadDay) int { return a.held - b.held }), false); err != nil {
-			return false, err
-		}
+	l.took++
+	d.took = l.took
+	if err := l.makeRoom(ctx, p.held()); err != nil {
+		return false, err
 	}
 	d.seen[header.identity()] = struct{}{}
 	d.runs = append(d.runs, p)
@@ -100,6 +113,25 @@ func (l *Loader) append(ctx context.Context, interval flow.Interval, records []f
 	d.held += p.held()
 	l.held += p.held()
 	return true, nil
+}
+
+// makeRoom starts to make a segment of a day that seems complete, and of the largest one if need be, and waits until
+// there is room for size bytes.
+func (l *Loader) makeRoom(ctx context.Context, size int) error {
+	for _, d := range l.days {
+		if l.job == nil && len(d.runs) > 0 && l.took-d.took >= loadIdle {
+			l.start(ctx, d, false)
+		}
+	}
+	for l.held > 0 && l.held+size > l.most {
+		if l.job == nil {
+			l.start(ctx, slices.MaxFunc(l.days, func(a, b *loadDay) int { return a.held - b.held }), false)
+		}
+		if err := l.wait(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isKnown says whether a block is in the store or in memory, on its day or a neighbouring one.
@@ -136,11 +168,47 @@ func (l *Loader) dayOf(ctx context.Context, at day) (*loadDay, error) {
 	return d, nil
 }
 
-// flush makes a segment of what is in memory of a day: that of the day, if the day is done and it is all there is.
+// flush makes a segment of what is in memory of a day, and waits for it.
 func (l *Loader) flush(ctx context.Context, d *loadDay, done bool) error {
+	if err := l.wait(); err != nil {
+		return err
+	}
 	if len(d.runs) == 0 {
 		return nil
 	}
+	l.start(ctx, d, done)
+	return l.wait()
+}
+
+// start begins to make a segment of what is in memory of a day. There must be no other job. It is not cancelled with
+// ctx: what was taken is to be durable.
+func (l *Loader) start(ctx context.Context, d *loadDay, done bool) {
+	job := &loadJob{from: d, what: *d, done: make(chan error, 1)}
+	d.runs, d.rows, d.held = nil, 0, 0
+	l.job = job
+	go func() { job.done <- l.build(context.WithoutCancel(ctx), &job.what, done) }()
+}
+
+// wait waits for the segment that is being made, if there is one. What went into it is kept where that failed.
+func (l *Loader) wait() error {
+	job := l.job
+	if job == nil {
+		return nil
+	}
+	err := <-job.done
+	l.job = nil
+	if err == nil {
+		l.held -= job.what.held
+		return nil
+	}
+	d := job.from
+	d.runs = append(job.what.runs, d.runs...)
+	d.rows, d.held = d.rows+job.what.rows, d.held+job.what.held
+	return err
+}
+
+// build makes a segment: that of the day, if the day is done and it is all there is.
+func (l *Loader) build(ctx context.Context, d *loadDay, done bool) error {
 	defer l.store.maintain(l.iface)()
 	if l.store.closed.Load() {
 		return errClosed
@@ -165,8 +233,6 @@ func (l *Loader) flush(ctx context.Context, d *loadDay, done bool) error {
 	l.store.written.blocks.Add(uint64(blocks))
 	l.store.written.rows.Add(uint64(d.rows))
 	l.store.written.bytes.Add(uint64(l.made.BytesWritten - written))
-	l.held -= d.held
-	d.runs, d.rows, d.held = nil, 0, 0
 	return nil
 }
 
@@ -176,6 +242,9 @@ func (l *Loader) Flush(ctx context.Context) error { return l.flushAll(ctx, false
 func (l *Loader) flushAll(ctx context.Context, done bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.wait(); err != nil {
+		return fmt.Errorf("load %s: %w", l.iface, err)
+	}
 	for _, d := range l.days {
 		if err := l.flush(ctx, d, done); err != nil {
 			return fmt.Errorf("load %s: %w", l.iface, err)

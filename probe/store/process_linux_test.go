@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(compactForever(root))
 		os.Exit(1)
 	}
+	if root := os.Getenv(checkerRoot); root != "" {
+		fmt.Println(checkAll(root))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -156,14 +157,16 @@ func extend(first, last, end int64) (int64, int64) {
 
 // addRuns gives the rows of all runs to a writer, in its order.
 func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(a.interval().End, b.interval().End) })
 	var h runHeap
-	for _, r := range runs {
+	for i, r := range runs {
 		r.rewind()
-		c := &runCursor{run: r, stamp: r.interval().End}
+		c := &runCursor{run: r, stamp: r.interval().End, number: uint64(i)}
 		if ok, err := c.advance(); err != nil {
 			return err
 		} else if ok {
-			h = append(h, runPlace{c.prefix, c})
+			h = append(h, c.place())
 		}
 	}
 	for i := len(h)/2 - 1; i >= 0; i-- {
@@ -184,7 +187,9 @@ func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
 		if err != nil {
 			return err
 		}
-		if h[0].prefix = c.prefix; !ok {
+		if ok {
+			h[0] = c.place()
+		} else {
 			h[0] = h[len(h)-1]
 			h = h[:len(h)-1]
 		}
@@ -197,9 +202,9 @@ func addRuns(ctx context.Context, w *segment.Writer, runs []run) error {
 type runCursor struct {
 	run     run
 	stamp   int64
+	number  uint64 // of the run, by its stamp
 	records []flow.Record
 	at      int
-	prefix  uint64 // of the key at hand: orders as far as it goes
 }
 
 // advance goes to the next row; false at the end.
@@ -211,30 +216,38 @@ func (c *runCursor) advance() (bool, error) {
 		}
 		c.at = 0
 	}
-	k := &c.records[c.at].Key
-	if k.Family == flow.IPv4 {
-		c.prefix = uint64(binary.BigEndian.Uint32(k.Source[:4]))<<31 | uint64(binary.BigEndian.Uint32(k.Destination[:4]))>>1
-	} else {
-		c.prefix = 1<<63 | binary.BigEndian.Uint64(k.Source[:8])>>1
-	}
 	return true, nil
 }
 
-// runPlace is a cursor with the prefix of its key, which decides most comparisons.
+// runPlace is a cursor with two numbers that order IPv4 keys and their runs, and IPv6 keys as far as they go.
 type runPlace struct {
-	prefix uint64
-	cursor *runCursor
+	high, low uint64
+	cursor    *runCursor
+}
+
+// place is where the cursor is.
+func (c *runCursor) place() runPlace {
+	k := &c.records[c.at].Key
+	if k.Family != flow.IPv4 {
+		return runPlace{1<<63 | binary.BigEndian.Uint64(k.Source[:8])>>1, 0, c}
+	}
+	source, destination := binary.BigEndian.Uint32(k.Source[:4]), uint64(binary.BigEndian.Uint32(k.Destination[:4]))
+	return runPlace{uint64(source)<<31 | destination>>1,
+		destination<<63 | uint64(k.DestinationPort)<<47 | uint64(k.Protocol)<<39 | c.number, c}
 }
 
 func (p *runPlace) less(o *runPlace) bool {
-	if p.prefix != o.prefix {
-		return p.prefix < o.prefix
+	switch {
+	case p.high != o.high:
+		return p.high < o.high
+	case p.high>>63 == 0:
+		return p.low < o.low
 	}
 	a, b := p.cursor, o.cursor
 	if n := a.records[a.at].Key.Compare(b.records[b.at].Key); n != 0 {
 		return n < 0
 	}
-	return a.stamp < b.stamp
+	return a.number < b.number
 }
 
 // runHeap has the least row in front.
@@ -242,18 +255,23 @@ type runHeap []runPlace
 
 // down lets the place at i sink to where it belongs.
 func (h runHeap) down(i int) {
+	if i >= len(h) {
+		return
+	}
+	sinking := h[i]
 	for {
 		least := 2*i + 1
 		if least >= len(h) {
-			return
+			break
 		}
 		if right := least + 1; right < len(h) && h[right].less(&h[least]) {
 			least = right
 		}
-		if !h[least].less(&h[i]) {
-			return
+		if !h[least].less(&sinking) {
+			break
 		}
-		h[i], h[least] = h[least], h[i]
+		h[i] = h[least]
 		i = least
 	}
+	h[i] = sinking
 }

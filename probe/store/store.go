@@ -235,11 +235,13 @@ func (s *Store) settle(iface string, d day) error {
 	return errors.Join(s.syncDirs(s.interfacesPath(), dir), f.Close())
 }
 
-// Close releases the lock. Appends that are under way end first; later ones fail.
+// Close releases the lock. Appends, and segments that are being made, end first; later ones fail.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+
+	"github.com/weirflow/weir/probe/segment"
 )
 
 // DataVersion identifies what the store has of an interface in a span: it is another one whenever an answer may be, and
@@ -38,6 +40,7 @@ type Stat struct {
 	SegmentRows   uint64
 	SegmentTuples uint64
 	SegmentBytes  int64
+	Shares        segment.Shares // of SegmentBytes
 	Logs          int
 	LogRows       uint64 // that are in no segment yet
 	LogBytes      int64
@@ -76,6 +79,12 @@ func (s *Store) statDay(st *Stat, iface string, d day) error {
 			st.SegmentRows += uint64(o.reader.Rows())
 			st.SegmentTuples += uint64(o.reader.Tuples())
 			st.SegmentBytes += o.reader.Size()
+			shares, err := o.reader.Shares()
+			if err != nil {
+				st.Unreadable++
+				continue
+			}
+			st.Shares.Add(shares)
 		}
 		if p.log != nil {
 			st.Logs++
