@@ -11,7 +11,7 @@ type normaliser struct {
 }
 
 func normalise(tree *expression, text string) (*Node, *Error) {
-	n := normaliser{text: text}
+	n := normaliser{text: text, nodes: newSlab[Node](text)}
 	root, err := n.node(tree, false, 1)
 	if err != nil {
 		return nil, err

@@ -36,13 +36,17 @@ type parser struct {
 // slab makes values some at a time: a condition is many small ones, and making each costs more than reading it.
 type slab[T any] struct {
 	free []T
-	made int
+	size int
 }
+
+// typicalTerm is the length of a comparison's text, from which the number of values is guessed.
+const typicalTerm = 12
+
+func newSlab[T any](text string) slab[T] { return slab[T]{size: min(len(text)/typicalTerm+1, 64)} }
 
 func (s *slab[T]) new() *T {
 	if len(s.free) == 0 {
-		s.made = min(max(4, 2*s.made), 64)
-		s.free = make([]T, s.made)
+		s.free = make([]T, s.size)
 	}
 	value := &s.free[0]
 	s.free = s.free[1:]
@@ -61,7 +65,7 @@ func parse(text string) (*expression, *Error) {
 	if len(text) > MaxText {
 		return nil, tooLong(text)
 	}
-	p := parser{lexer: lexer{text: text}}
+	p := parser{lexer: lexer{text: text}, expressions: newSlab[expression](text), terms: newSlab[Term](text)}
 	p.advance()
 	if p.token.kind == tokenEnd {
 		return nil, nil
