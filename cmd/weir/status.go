@@ -93,7 +93,7 @@ func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
 			return failure(fmt.Errorf("%s: the status is no JSON: %w", server.Address(), err), "")
 		}
 		line.WriteByte('\n')
-		_, err := v.app.stdout.Write(line.Bytes())
+		_, err := render.InertJSON(v.app.stdout).Write(line.Bytes())
 		return err
 	}
 	picture, err := v.text(ctx, server, raw)

@@ -76,7 +76,7 @@ func scalar(t reflect.Type) Schema {
 		return Schema{"type": "integer", "format": "int64"}
 	case reflect.Uint, reflect.Uint64:
 		return Schema{"type": "integer", "format": "uint64", "minimum": 0}
-	case reflect.Uint8, reflect.Uint16:
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		return Schema{"type": "integer", "minimum": 0, "maximum": 1<<t.Bits() - 1}
 	}
 	panic(fmt.Sprintf("openapi: no schema for %s", t))

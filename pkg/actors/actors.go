@@ -21,6 +21,8 @@ import (
 	"strings"
 
 	"github.com/gaissmai/bart"
+
+	"github.com/weirflow/weir/internal/lookup"
 )
 
 // Bounds of one list.
@@ -39,8 +41,8 @@ type List struct {
 	list6    [][16]byte
 	networks []netip.Prefix
 	// The same to ask: addresses in hash tables, prefixes in a trie, which takes ten times as long.
-	set4 map[uint32]struct{}
-	set6 map[[16]byte]struct{}
+	set4 lookup.Set4
+	set6 lookup.Set6
 	trie *bart.Lite // nil: no prefixes
 }
 
@@ -157,14 +159,7 @@ func (p *parser) list() *List {
 		list4: slices.Compact(p.list4), list6: slices.Compact(p.list6), networks: slices.Compact(p.networks),
 		health: p.health,
 	}
-	l.set4 = make(map[uint32]struct{}, len(l.list4))
-	for _, a := range l.list4 {
-		l.set4[a] = struct{}{}
-	}
-	l.set6 = make(map[[16]byte]struct{}, len(l.list6))
-	for _, a := range l.list6 {
-		l.set6[a] = struct{}{}
-	}
+	l.set4, l.set6 = lookup.New4(l.list4), lookup.New6(l.list6)
 	for _, n := range l.networks {
 		if l.trie == nil {
 			l.trie = new(bart.Lite)
@@ -186,9 +181,9 @@ func (l *List) Contains(a netip.Addr) bool {
 	var found bool
 	if a.Is4() {
 		b := a.As4()
-		_, found = l.set4[binary.BigEndian.Uint32(b[:])]
+		found = l.set4.Contains(binary.BigEndian.Uint32(b[:]))
 	} else if a.IsValid() {
-		_, found = l.set6[a.As16()]
+		found = l.set6.Contains(a.As16())
 	}
 	return found || l.trie != nil && l.trie.Contains(a.WithZone(""))
 }

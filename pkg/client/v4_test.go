@@ -144,6 +144,14 @@ func TestSensorDoesNotKnowVerdicts(t *testing.T) {
 	}
 }
 
+func TestSensorDoesNotExplain(t *testing.T) {
+	_, c := serving(t, sensor(t, "goprobe", liveRows, nil))
+	_, err := c.Query(t.Context(), &wire.Request{Query: "sip", Ifaces: "any", Explain: true})
+	if kindOf(err) != KindUser || !strings.Contains(err.Error(), "goProbe v4 does not say what it reads") {
+		t.Errorf("Query: %v", err)
+	}
+}
+
 func TestSensorWithoutData(t *testing.T) {
 	m := sensor(t, "goprobe", "", nil)
 	m["POST /_query"] = says(500, wire.ProblemType, `{"title":"Internal Server Error","status":500,"detail":"unexpected error occurred","errors":[{"message":"no interfaces provided"}]}`)

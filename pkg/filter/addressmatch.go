@@ -1,8 +1,11 @@
 package filter
 
 import (
+	"encoding/binary"
+
 	"github.com/gaissmai/bart"
 
+	"github.com/weirflow/weir/internal/lookup"
 	"github.com/weirflow/weir/pkg/flow"
 )
 
@@ -14,8 +17,8 @@ const largeSet = 32
 type addressMatcher struct {
 	v4      []range4
 	v6      []range6
-	single4 map[uint32]struct{}
-	single6 map[flow.Address]struct{}
+	single4 lookup.Set4
+	single6 lookup.Set6
 	trie    *bart.Lite
 	lists   []Set
 }
@@ -44,23 +47,23 @@ func newAddressMatcher(s *addressSet) *addressMatcher {
 }
 
 func (m *addressMatcher) index(s *addressSet) {
-	m.single4 = make(map[uint32]struct{}, len(s.v4))
-	m.single6 = make(map[flow.Address]struct{}, len(s.v6))
+	single4, single6 := make([]uint32, 0, len(s.v4)), make([][16]byte, 0, len(s.v6))
 	networks := new(bart.Lite)
 	for _, r := range s.v4 {
 		if r.from() == r.to() {
-			m.single4[r.from()] = struct{}{}
+			single4 = append(single4, r.from())
 			continue
 		}
 		r.prefixes(networks.Insert)
 	}
 	for _, r := range s.v6 {
 		if r.from == r.to {
-			m.single6[addr6(r.from).As16()] = struct{}{}
+			single6 = append(single6, addr6(r.from).As16())
 			continue
 		}
 		r.prefixes(networks.Insert)
 	}
+	m.single4, m.single6 = lookup.New4(single4), lookup.New6(single6)
 	if networks.Size() > 0 {
 		m.trie = networks
 	}
@@ -70,14 +73,11 @@ func (m *addressMatcher) contains(a flow.Address, family flow.Family) bool {
 	var found bool
 	switch family {
 	case flow.IPv4:
-		n := number4(a.Netip(family))
-		if found = m.contains4(n); !found && m.single4 != nil {
-			_, found = m.single4[n]
-		}
+		n := binary.BigEndian.Uint32(a[:4])
+		found = m.single4.Contains(n) || m.contains4(n)
 	case flow.IPv6:
-		if found = m.contains6(number6(a.Netip(family))); !found && m.single6 != nil {
-			_, found = m.single6[a]
-		}
+		n := address6{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
+		found = m.single6.Contains(a) || m.contains6(n)
 	default:
 		return false
 	}

@@ -53,15 +53,15 @@ func (p *parser) address(taken token, word string, quoted bool, a *attribute, s 
 	if !quoted && word[0] == '@' {
 		return p.asFault(taken, s.addList(taken, word))
 	}
+	if strings.IndexByte(word, '/') >= 0 {
+		return p.asFault(taken, s.addNetwork(word))
+	}
 	if addr, err := netip.ParseAddr(word); err == nil && addr.Zone() == "" {
 		if a.networks {
 			return p.fault(taken, fmt.Sprintf("%s has no prefix length; write %s/%d or compare %s", word, word, addr.BitLen(), hostAttribute[a.name]))
 		}
 		s.addRange(addr, addr)
 		return nil
-	}
-	if strings.ContainsRune(word, '/') {
-		return p.asFault(taken, s.addNetwork(word))
 	}
 	if strings.ContainsRune(word, '%') {
 		return p.fault(taken, fmt.Sprintf("%s: an address in a condition has no zone", show(word)))

@@ -7,10 +7,11 @@ import "fmt"
 type normaliser struct {
 	text  string
 	terms int
+	nodes slab[Node]
 }
 
 func normalise(tree *expression, text string) (*Node, *Error) {
-	n := normaliser{text: text}
+	n := normaliser{text: text, nodes: newSlab[Node](text)}
 	root, err := n.node(tree, false, 1)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,8 @@ func (n *normaliser) node(e *expression, negate bool, depth int) (*Node, *Error)
 	if e.kind == Leaf {
 		return n.leaf(e, negate, depth)
 	}
-	result := &Node{kind: e.kind, operands: make([]*Node, 0, len(e.operands))}
+	result := n.nodes.new()
+	result.kind, result.operands = e.kind, make([]*Node, 0, len(e.operands))
 	if negate && e.kind == All {
 		result.kind = Any
 	} else if negate {
@@ -59,27 +61,34 @@ func (n *normaliser) leaf(e *expression, negate bool, depth int) (*Node, *Error)
 		return nil, fault(fmt.Sprintf("more than %d comparisons", MaxTerms))
 	}
 	if len(e.attribute.terms) == 1 {
-		return &Node{kind: Leaf, term: e.term.as(e.attribute.terms[0], negate)}, nil
+		return n.term(e.term, e.attribute.terms[0], negate), nil
 	}
 	either := &Node{kind: Any}
 	if negate != e.term.negated {
 		either.kind = All // neither
 	}
 	for _, attribute := range e.attribute.terms {
-		either.operands = append(either.operands, &Node{kind: Leaf, term: e.term.as(attribute, negate)})
+		copied := *e.term
+		either.operands = append(either.operands, n.term(&copied, attribute, negate))
 	}
 	return either, nil
 }
 
-// as is the term on an attribute, negated or not.
-func (t *Term) as(attribute Attribute, negate bool) *Term {
-	c := *t
-	c.attribute = attribute
-	c.negated = t.negated != negate
-	if c.negated && c.operator.ordered() && (attribute == Protocol || attribute == Counter && !c.counter.optional()) {
-		c.turn()
+// term makes a leaf of a term that nothing else uses.
+func (n *normaliser) term(t *Term, attribute Attribute, negate bool) *Node {
+	t.set(attribute, negate)
+	leaf := n.nodes.new()
+	leaf.kind, leaf.term = Leaf, t
+	return leaf
+}
+
+// set makes the term one on an attribute, negated or not.
+func (t *Term) set(attribute Attribute, negate bool) {
+	t.attribute = attribute
+	t.negated = t.negated != negate
+	if t.negated && t.operator.ordered() && (attribute == Protocol || attribute == Counter && !t.counter.optional()) {
+		t.turn()
 	}
-	return &c
 }
 
 // turn replaces a negated ordering operator by its opposite. That is only right where there always is a value.

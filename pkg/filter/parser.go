@@ -29,6 +29,35 @@ type parser struct {
 	nesting     int   // parentheses that are open
 	items       int   // values in lists so far
 	names       map[string]struct{}
+	expressions slab[expression]
+	terms       slab[Term]
+}
+
+// slab makes values some at a time: a condition is many small ones, and making each costs more than reading it.
+type slab[T any] struct {
+	free []T
+	size int
+}
+
+// typicalTerm is the length of a comparison's text, from which the number of values is guessed.
+const typicalTerm = 12
+
+func newSlab[T any](text string) slab[T] { return slab[T]{size: min(len(text)/typicalTerm+1, 64)} }
+
+func (s *slab[T]) new() *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, s.size)
+	}
+	value := &s.free[0]
+	s.free = s.free[1:]
+	return value
+}
+
+// operands makes an expression of operands, the first of which is known.
+func (p *parser) operands(kind NodeKind, first *expression) *expression {
+	e := p.expressions.new()
+	e.kind, e.operands = kind, append(make([]*expression, 0, 8), first)
+	return e
 }
 
 // parse returns the tree of the text, nil where the text is blank.
@@ -36,7 +65,7 @@ func parse(text string) (*expression, *Error) {
 	if len(text) > MaxText {
 		return nil, tooLong(text)
 	}
-	p := parser{lexer: lexer{text: text}}
+	p := parser{lexer: lexer{text: text}, expressions: newSlab[expression](text), terms: newSlab[Term](text)}
 	p.advance()
 	if p.token.kind == tokenEnd {
 		return nil, nil
@@ -69,7 +98,7 @@ func (p *parser) disjunction() (*expression, *Error) {
 	if err != nil || !p.atOr() {
 		return first, err
 	}
-	e := &expression{kind: Any, operands: []*expression{first}}
+	e := p.operands(Any, first)
 	for p.atOr() {
 		p.advance()
 		operand, err := p.conjunction()
@@ -86,7 +115,7 @@ func (p *parser) conjunction() (*expression, *Error) {
 	if err != nil || !p.atAnd() {
 		return first, err
 	}
-	e := &expression{kind: All, operands: []*expression{first}}
+	e := p.operands(All, first)
 	for p.atAnd() {
 		p.advance()
 		operand, err := p.negation()
@@ -146,7 +175,8 @@ func (p *parser) comparison() (*expression, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	term := &Term{key: key, negated: o.negative(), operator: equal, offset: start}
+	term := p.terms.new()
+	term.key, term.negated, term.operator, term.offset = key, o.negative(), equal, start
 	if o.ordered() {
 		term.operator = o
 	}
@@ -154,7 +184,9 @@ func (p *parser) comparison() (*expression, *Error) {
 		return nil, err
 	}
 	term.length = p.previousEnd - start
-	return &expression{kind: Leaf, attribute: a, term: term}, nil
+	e := p.expressions.new()
+	e.kind, e.attribute, e.term = Leaf, a, term
+	return e, nil
 }
 
 func (p *parser) attribute() (*attribute, string, *Error) {

@@ -15,6 +15,8 @@ import (
 
 	"maps"
 
+	"golang.org/x/net/bpf"
+
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/wire"
@@ -43,11 +45,11 @@ type configEndpoints struct{ configurer }
 
 // interfaceConfig is goProbe's form of an interface's settings. gpctl crashes where ring_buffer is missing.
 type interfaceConfig struct {
-	IgnoreVLANs bool            `json:"ignore_vlans"`
-	Promiscuous bool            `json:"promisc"`
-	RingBuffer  *ringBuffer     `json:"ring_buffer"`
-	ExtraBPF    json.RawMessage `json:"extra_bpf_filters"`
-	Disable     bool            `json:"disable"`
+	IgnoreVLANs bool                 `json:"ignore_vlans"`
+	Promiscuous bool                 `json:"promisc"`
+	RingBuffer  *ringBuffer          `json:"ring_buffer"`
+	ExtraBPF    []bpf.RawInstruction `json:"extra_bpf_filters"`
+	Disable     bool                 `json:"disable"`
 }
 
 type ringBuffer struct {
@@ -66,7 +68,8 @@ func (e configEndpoints) get(w http.ResponseWriter, r *http.Request) {
 	answer := configAnswer{http.StatusOK, map[string]interfaceConfig{}}
 	for name, s := range e.Interfaces() {
 		if len(names) == 0 || slices.Contains(names, name) {
-			answer.Interfaces[name] = interfaceConfig{Promiscuous: s.Promiscuous, RingBuffer: &ringBuffer{s.BlockSize, s.Blocks}}
+			answer.Interfaces[name] = interfaceConfig{IgnoreVLANs: s.Untagged, Promiscuous: s.Promiscuous,
+				RingBuffer: &ringBuffer{s.BlockSize, s.Blocks}, ExtraBPF: s.BPF}
 		}
 	}
 	if len(names) > 0 && len(answer.Interfaces) == 0 {
@@ -109,35 +112,19 @@ func (e configEndpoints) put(w http.ResponseWriter, r *http.Request) {
 		serve.WriteProblem(w, problem)
 		return
 	}
-	settings, refused := map[string]InterfaceSettings{}, []Change{}
-	for _, name := range slices.Sorted(maps.Keys(configs)) {
-		c := configs[name]
-		switch err := unsupported(c); {
-		case c.Disable:
-		case err != nil: // what it asks for would be wrong to leave out, so it is not captured at all
-			refused = append(refused, Change{name, err})
-		default:
-			s := InterfaceSettings{Promiscuous: c.Promiscuous}
-			if c.RingBuffer != nil {
-				s.BlockSize, s.Blocks = c.RingBuffer.BlockSize, c.RingBuffer.NumBlocks
-			}
-			settings[name] = s
+	settings := map[string]InterfaceSettings{}
+	for name, c := range configs {
+		if c.Disable {
+			continue
 		}
+		s := InterfaceSettings{Promiscuous: c.Promiscuous, Untagged: c.IgnoreVLANs, BPF: c.ExtraBPF}
+		if c.RingBuffer != nil {
+			s.BlockSize, s.Blocks = c.RingBuffer.BlockSize, c.RingBuffer.NumBlocks
+		}
+		settings[name] = s
 	}
 	changes, err := e.SetInterfaces(r.Context(), settings)
-	changes.Enabled = append(changes.Enabled, refused...)
 	answerChanges(w, changes, err)
-}
-
-// unsupported says what of goProbe's settings cannot be done here.
-func unsupported(c interfaceConfig) error {
-	switch extra := bytes.TrimSpace(c.ExtraBPF); {
-	case c.IgnoreVLANs:
-		return errors.New("ignore_vlans is not supported: ask with a condition on iface")
-	case len(extra) > 0 && string(extra) != "null" && string(extra) != "[]":
-		return errors.New("extra_bpf_filters are not supported: ask with a condition")
-	}
-	return nil
 }
 
 // reload is POST /config/_reload.
@@ -209,6 +196,10 @@ func decodeConfig(name string, text json.RawMessage, c *interfaceConfig) error {
 	}
 	if _, _, err := capture.Match([]string{name}, nil, nil); err != nil {
 		return err
+	}
+	filter := capture.LiveConfig{BPF: c.ExtraBPF}
+	if err := filter.ValidateFilter(); err != nil {
+		return fmt.Errorf("extra_bpf_filters: %w", err)
 	}
 	if r := c.RingBuffer; r != nil {
 		return r.validate()

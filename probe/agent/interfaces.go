@@ -249,7 +249,7 @@ func (a *Agent) open(all map[string]InterfaceSettings, first bool) (map[string][
 		}
 		c := all[name]
 		opened, err := a.deps.Open(capture.LiveConfig{Interface: name, Backend: a.cfg.Capture.Backend,
-			Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: a.wanted.capture.blocks(c, all), Filter: c.Filter, BPF: c.BPF}, max(c.Fanout, 1))
+			Promiscuous: c.Promiscuous, BlockSize: c.BlockSize, Blocks: a.wanted.capture.blocks(c, all), Filter: c.filter(), BPF: c.BPF}, max(c.Fanout, 1))
 		switch {
 		case err == nil:
 			sources[name] = opened

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/internal/netns"
@@ -312,6 +313,37 @@ func TestVLANsAndTunnelsOnWire(t *testing.T) {
 	}
 	if outer < least || outer > most {
 		t.Errorf("%d outer packets are accounted for, the kernel counted %d to %d", outer, least, most)
+	}
+}
+
+// TestIgnoreVLANsOnWire: what PUT /config says with goProbe's ignore_vlans and extra_bpf_filters holds on the wire, on
+// top of the configured filter, and what it leaves out is accounted for.
+func TestIgnoreVLANsOnWire(t *testing.T) {
+	w := newWire(t)
+	o := watchWire(t, w.near, func(c *Config) { c.Capture.Filter = "udp port 53" })
+	w.plug(t)
+	odd := []bpf.RawInstruction{{Op: 0x30, K: 14 + 15}, {Op: 0x54, K: 1}, {Op: 0x15, Jt: 1, K: 1}, {Op: 6}, {Op: 6, K: 0xffff}} // by the last byte of the source
+	changes, err := o.SetInterfaces(t.Context(), map[string]InterfaceSettings{"eth0": {Untagged: true, BPF: odd}})
+	if err != nil || len(changes.Updated) != 1 || changes.Updated[0].Err != nil {
+		t.Fatalf("%+v %v", changes, err)
+	}
+	from := inject(t, w.far, "eth0")
+	for range 50 {
+		from.send(t, etherFrame(0x0800, ip4(1, flow.UDP, udpTo(53, nil))))
+		from.send(t, etherFrame(0x0800, ip4(2, flow.UDP, udpTo(53, nil))))
+		from.send(t, etherFrame(0x0800, ip4(3, flow.UDP, udpTo(53, nil)), 100))
+		from.send(t, etherFrame(0x0800, ip4(5, flow.UDP, udpTo(54, nil))))
+	}
+	time.Sleep(2 * capture.Latency)
+	o.stop()
+	got := o.tally("eth0")
+	for key, c := range got.flows {
+		if source := key.Source.Netip(key.Family); source != netip.MustParseAddr("10.0.0.1") || c.Packets() != 50 {
+			t.Errorf("%s: %d packets", source, c.Packets())
+		}
+	}
+	if len(got.flows) != 1 || got.Received < 200 {
+		t.Errorf("%d flows, %d packets received", len(got.flows), got.Received)
 	}
 }
 

@@ -23,12 +23,24 @@ type InterfaceSettings struct {
 	Tunnels           meter.Tunnels
 	Filter            string               // see capture.LiveConfig
 	BPF               []bpf.RawInstruction // the same as a program
+	Untagged          bool                 // frames in a VLAN are left out, too
+}
+
+// filter is the filter of the frames that are metered.
+func (c InterfaceSettings) filter() string {
+	switch {
+	case !c.Untagged:
+		return c.Filter
+	case c.Filter == "":
+		return "not vlan"
+	}
+	return "(" + c.Filter + ") and not vlan"
 }
 
 // Validate says everything that is wrong.
 func (c InterfaceSettings) Validate() error {
 	var faults []error
-	filter := capture.LiveConfig{Filter: c.Filter, BPF: c.BPF}
+	filter := capture.LiveConfig{Filter: c.filter(), BPF: c.BPF}
 	if err := filter.ValidateFilter(); err != nil {
 		faults = append(faults, err)
 	}
@@ -40,7 +52,7 @@ func (c InterfaceSettings) Validate() error {
 
 func (c InterfaceSettings) equal(o InterfaceSettings) bool {
 	return slices.Equal(c.VLANs, o.VLANs) && c.Filter == o.Filter && slices.Equal(c.BPF, o.BPF) && c.Promiscuous == o.Promiscuous && c.BlockSize == o.BlockSize &&
-		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels
+		c.Blocks == o.Blocks && c.Fanout == o.Fanout && c.VLAN == o.VLAN && c.Tunnels == o.Tunnels && c.Untagged == o.Untagged
 }
 
 // completed has what is zero as of.

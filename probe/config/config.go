@@ -118,11 +118,16 @@ func Load(path string) (Config, error) {
 }
 
 // Parse reads and checks a configuration; what the text does not name has its default.
-func Parse(text []byte) (Config, error) {
+func Parse(text []byte) (cfg Config, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // the YAML library panics on some texts that are none
+			cfg, err = Config{}, fmt.Errorf("the text is no valid YAML (%.200s)", strings.Join(strings.Fields(fmt.Sprint(fault)), " "))
+		}
+	}()
 	if err := checkValues(text); err != nil {
 		return Config{}, err
 	}
-	cfg := Default()
+	cfg = Default()
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField(), yaml.CustomUnmarshaler(readDuration))
 	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, oneLine(err)

@@ -93,3 +93,23 @@ func TestLoad(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: no text makes Parse panic, and what it takes is valid.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(Example()))
+	for _, seed := range []string{"store: {path: ", "a: &a [*a]", "? :", "capture:\n  settings: [{interfaces: [eth0], blocks: 8}]", "log: !!binary \"\"", "- {prSmisc: true, "} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 4096 {
+			t.Skip()
+		}
+		cfg, err := Parse(text)
+		if err == nil {
+			err = cfg.Validate()
+		}
+		if err != nil && (err.Error() == "" || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("error %q", err)
+		}
+	})
+}

@@ -209,3 +209,24 @@ func TestAppend4(t *testing.T) {
 		}
 	}
 }
+
+func TestAppend6(t *testing.T) {
+	for range 100_000 {
+		var a [16]byte
+		for i := range a {
+			if i%2 == 1 || rand.IntN(3) == 0 {
+				a[i] = byte(rand.Uint32()) & byte(rand.Uint32()) * byte(rand.IntN(2))
+			}
+		}
+		want := netip.AddrFrom16(a)
+		if got := string(append6([]byte("x"), want)); got != "x"+want.String() {
+			t.Fatalf("%s is written as %s", want, got)
+		}
+	}
+	for _, text := range []string{"::", "::1", "1::", "::ffff:192.0.2.1", "1:0:1:0:1:0:1:0", "1:2:3:4:5:6:7:8", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "0:0:1::"} {
+		want := netip.MustParseAddr(text)
+		if got := string(append6(nil, want)); got != want.String() {
+			t.Errorf("%s is written as %s", want, got)
+		}
+	}
+}

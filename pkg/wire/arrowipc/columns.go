@@ -1,6 +1,7 @@
 package arrowipc
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -165,7 +166,7 @@ func (c *addresses) encode(arrays []arrow.Array, rows []wire.Row) []arrow.Array 
 			c.text = append4(c.text, a.As4())
 			c.text = c.appendBits(c.text, 32)
 		} else if a.IsValid() {
-			c.text = c.appendBits(a.WithZone("").AppendTo(c.text), 128)
+			c.text = c.appendBits(append6(c.text, a), 128)
 		} else {
 			c.null(i)
 		}
@@ -204,6 +205,57 @@ func append4(b []byte, a [4]byte) []byte {
 		n++
 	}
 	return b[:n-1]
+}
+
+const hexDigits = "0123456789abcdef"
+
+// append6 appends an IPv6 address as RFC 5952 has it, without a zone.
+func append6(b []byte, a netip.Addr) []byte {
+	if a.Is4In6() {
+		return a.WithZone("").AppendTo(b)
+	}
+	bytes := a.As16()
+	from, to := zeros(&bytes)
+	n, longest := len(b), len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+	b = slices.Grow(b, longest+1)[:n+longest+1] // each part writes a colon behind it
+	if from == 0 && to > 0 {
+		b[n] = ':'
+		n++
+	}
+	for i := 0; i < 8; i++ {
+		if i == from && to > from {
+			b[n] = ':'
+			n++
+			if i = to; i == 8 {
+				return b[:n]
+			}
+		}
+		part := uint16(bytes[2*i])<<8 | uint16(bytes[2*i+1])
+		digits := max(bits.Len16(part)+3, 4) / 4
+		for k := digits; k > 0; k-- {
+			b[n+k-1] = hexDigits[part&15]
+			part >>= 4
+		}
+		b[n+digits] = ':'
+		n += digits + 1
+	}
+	return b[:n-1]
+}
+
+// zeros is the first longest run of two parts or more that are zero; from is 8 where there is none.
+func zeros(a *[16]byte) (from, to int) {
+	from = 8
+	for i, longest := 0, 1; i < 8; i++ {
+		end := i
+		for end < 8 && a[2*end]|a[2*end+1] == 0 {
+			end++
+		}
+		if end-i > longest {
+			from, to, longest = i, end, end-i
+		}
+		i = end
+	}
+	return from, to
 }
 
 // ports is the column of ports.
