@@ -88,3 +88,19 @@ func (p *probe) busy(t testing.TB) time.Duration {
 	}
 	return time.Duration(used.Nano())
 }
+
+// kernelTime is the processor time that the probe's process has spent in the kernel, soft interrupts in its time included.
+func (p *probe) kernelTime(t testing.TB) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.process.command.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, behind, _ := strings.Cut(string(text), ") ") // the name, which may hold blanks
+	fields := strings.Fields(behind)
+	ticks, err := strconv.ParseInt(fields[12], 10, 64) // stime, the 15th of all
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}

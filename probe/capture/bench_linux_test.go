@@ -52,16 +52,17 @@ const (
 
 // benchRing is slimcap's mock of a ring with all blocks filled, and its memory, which our ring reads as well.
 type benchRing struct {
-	mock   *afring.MockSourceNoDrain
-	memory []byte
+	mock      *afring.MockSourceNoDrain
+	memory    []byte
+	blockSize int
 }
 
-func newBenchRing(b testing.TB) benchRing { return newRingOf(b, benchFrames()) }
+func newBenchRing(b testing.TB) benchRing { return newRingOf(b, benchFrames(), benchBlockSize) }
 
-func newRingOf(b testing.TB, frames [][]byte) benchRing {
+func newRingOf(b testing.TB, frames [][]byte, blockSize int) benchRing {
 	b.Helper()
 	mock, err := afring.NewMockSourceNoDrain("mock",
-		afring.CaptureLength(filter.CaptureLengthFixed(96)), afring.BufferSize(benchBlockSize, benchBlocks))
+		afring.CaptureLength(filter.CaptureLengthFixed(96)), afring.BufferSize(blockSize, benchBlocks))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func newRingOf(b testing.TB, frames [][]byte) benchRing {
 	}
 	mock.FinalizeBlock(false)
 	memory := reflect.ValueOf(mock.Source).Elem().FieldByName("ringBuffer").FieldByName("ring").Bytes()
-	ring := benchRing{mock, memory}
+	ring := benchRing{mock, memory, blockSize}
 	ring.setHardware()
 	ring.handOver()
 	return ring
@@ -81,8 +82,8 @@ func newRingOf(b testing.TB, frames [][]byte) benchRing {
 
 // setHardware completes the mock's frames by the device type, as the kernel gives it.
 func (r benchRing) setHardware() {
-	for start := 0; start < len(r.memory); start += benchBlockSize {
-		block := r.memory[start : start+benchBlockSize]
+	for start := 0; start < len(r.memory); start += r.blockSize {
+		block := r.memory[start : start+r.blockSize]
 		at := blockHeaderSize
 		for range binary.NativeEndian.Uint32(block[blockFrames:]) {
 			binary.NativeEndian.PutUint16(block[at+frameHardware:], unix.ARPHRD_ETHER)
@@ -94,14 +95,14 @@ func (r benchRing) setHardware() {
 // handOver makes all blocks the reader's again, in the kernel's place. Called every benchHandOver frames, both rings always have
 // one at hand and never wait.
 func (r benchRing) handOver() {
-	for start := 0; start < len(r.memory); start += benchBlockSize {
+	for start := 0; start < len(r.memory); start += r.blockSize {
 		atomic.StoreUint32((*uint32)(unsafe.Pointer(&r.memory[start+blockStatus])), unix.TP_STATUS_USER)
 	}
 }
 
 // source is our ring over the same memory.
 func (r benchRing) source(b testing.TB) *ring {
-	ours := memoryRing(b, benchBlockSize, benchBlocks, false)
+	ours := memoryRing(b, r.blockSize, benchBlocks, false)
 	ours.memory = r.memory
 	return ours
 }

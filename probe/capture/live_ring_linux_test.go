@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
+	"github.com/weirflow/weir/probe/table"
 )
 
 // newQuietPair is a pair without addresses and without IPv6: nothing is on the wire but what the test sends.
@@ -171,7 +173,7 @@ func openIn(t testing.TB, ns *netns.NS, cfg LiveConfig) Source {
 }
 
 // TestRingSeesWhatSlimcapSees lets both look at the same traffic: datagrams, fragments, connections and pings, over
-// both families and in both directions.
+// both families and in both directions. The frames are the same, and so are the flows that a table makes of them.
 func TestRingSeesWhatSlimcapSees(t *testing.T) {
 	p := newPair(t)
 	sources := map[Backend]Source{}
@@ -200,12 +202,30 @@ func TestRingSeesWhatSlimcapSees(t *testing.T) {
 	}
 	seen := map[Backend]map[key]int{BackendRing: {}, BackendSlimcap: {}}
 	kinds := map[string]int{}
+	type metered struct {
+		flows     *table.Table
+		fragments packet.Fragments
+		now       int64
+	}
+	meters := map[Backend]*metered{}
+	for backend := range sources {
+		meters[backend] = &metered{flows: table.New(table.DefaultConfig())}
+		meters[backend].flows.MeasureRoundTrips(false) // slimcap hands over no times
+		defer meters[backend].flows.Close()
+	}
 	note := func(backend Backend, f Frame) {
 		k := key{length: f.Length, sent: f.Sent, link: f.Link, data: string(f.Data)}
 		if packet.Decode(f.Link, f.Data, f.Length, &k.packet) != flow.IssueNone || !ours(&k.packet) {
 			return
 		}
 		seen[backend][k]++
+		m := meters[backend]
+		m.now += int64(time.Millisecond)
+		joined := k.packet
+		if joined.Fragment || joined.FirstFragment {
+			m.fragments.Join(&joined, m.now)
+		}
+		m.flows.Add(&joined, f.Length, f.Sent, m.now)
 		if backend == BackendRing {
 			kinds[fmt.Sprintf("%s/%d sent=%v fragment=%v", k.packet.Protocol, k.packet.Family, f.Sent, k.packet.Fragment)]++
 		}
@@ -233,11 +253,21 @@ func TestRingSeesWhatSlimcapSees(t *testing.T) {
 		t.Errorf("kinds seen: %v; ring and slimcap differ (-slimcap +ring):\n%s", kinds,
 			cmp.Diff(seen[BackendSlimcap], seen[BackendRing], cmp.AllowUnexported(key{})))
 	}
-	total := 0
+	rows, others := meters[BackendRing].flows.Rotate(nil), meters[BackendSlimcap].flows.Rotate(nil)
+	if len(rows) < 12 || !reflect.DeepEqual(rows, others) {
+		t.Errorf("flows of ring and slimcap differ (-slimcap +ring):\n%s", cmp.Diff(others, rows))
+	}
+	total, inFlows := 0, uint64(0)
 	for _, n := range seen[BackendRing] {
 		total += n
 	}
-	t.Logf("%d frames, %d distinct, of %d kinds, are the same", total, len(seen[BackendRing]), len(kinds))
+	for _, r := range rows {
+		inFlows += r.Counters.Packets()
+	}
+	if inFlows != uint64(total) {
+		t.Errorf("%d packets in flows, %d frames", inFlows, total)
+	}
+	t.Logf("%d flows of %d frames, %d distinct, of %d kinds, are the same", len(rows), total, len(seen[BackendRing]), len(kinds))
 }
 
 // ours says that a packet belongs to the test's addresses: the kernels' own chatter may start before or go on behind

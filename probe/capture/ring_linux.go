@@ -35,7 +35,7 @@ type ring struct {
 	link      packet.Link // how its frames start, as far as they have been read
 	stale     int         // polls in a row that were for nothing
 
-	polled  [2]unix.PollFd
+	waiter  *waiter   // for socket and event, once there was something to wait for
 	faultAt time.Time // when to look what has become of the interface; zero: it is well
 	err     error     // what every later Read returns
 
@@ -134,17 +134,17 @@ func (r *ring) wait() (woken bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.polled = [2]unix.PollFd{{Fd: int32(r.socket), Events: unix.POLLIN}, {Fd: int32(r.event), Events: unix.POLLIN}}
-	if _, err := unix.Poll(r.polled[:], timeout); err != nil {
-		if errors.Is(err, unix.EINTR) {
-			return false, nil
+	if r.waiter == nil {
+		if r.waiter, err = newWaiter(r.socket, r.event); err != nil {
+			return false, fmt.Errorf("wait for frames: %w", err)
 		}
+	}
+	events, called, err := r.waiter.wait(timeout)
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("wait for frames: %w", err)
-	}
-	if r.polled[1].Revents != 0 {
+	case called != 0:
 		return true, r.forgetWake()
-	}
-	switch events := r.polled[0].Revents; {
 	case events&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0:
 		return false, r.fault()
 	case events != 0: // the next look at the block finds it handed over
@@ -265,6 +265,10 @@ func (r *ring) release() error {
 	var faults []error
 	if r.memory != nil {
 		faults = append(faults, unix.Munmap(r.memory))
+	}
+	if r.waiter != nil {
+		faults = append(faults, r.waiter.close())
+		r.waiter = nil
 	}
 	for _, fd := range []int{r.socket, r.event} {
 		if fd >= 0 {

@@ -141,8 +141,8 @@ func (l *loop) handOn(p *packet.Packet, t packet.Tunnel, f *capture.Frame, lengt
 		return false
 	}
 	l.giving = handed{packet: *p, tunnel: t, length: length, sent: f.Sent, at: now}
-	if l.lanes.split && l.packet.Tags > 0 {
-		l.giving.vlan = l.packet.VLAN[0]
+	if l.lanes.split && p.Tags > 0 {
+		l.giving.vlan = p.VLAN[0]
 	}
 	return l.deps.Group.give(worker, &l.giving)
 }

@@ -179,9 +179,10 @@ func (l *lanes) close() {
 	}
 }
 
-// meter counts one frame, at now on the tables' clock.
+// meter counts one frame, at now on the tables' clock. Its packet is in the table after the next Flush of the batch.
 func (l *loop) meter(f *capture.Frame, now int64) {
-	p := &l.packet
+	arrival := l.batch.Next()
+	p := &arrival.Packet
 	issue := packet.Decode(f.Link, f.Data, f.Length, p)
 	into := l.lanes.main
 	if l.lanes.split {
@@ -205,16 +206,16 @@ func (l *loop) meter(f *capture.Frame, now int64) {
 	if !shared || !l.handOn(p, packet.Tunnel{}, f, f.Length, now) {
 		into.total.Received++
 		into.total.Metered++
-		into.table.Add(p, f.Length, f.Sent, now)
+		arrival.Into, arrival.Length, arrival.Sent, arrival.Time = into.table, f.Length, f.Sent, now
+		l.batch.Take()
 	}
 	if l.lanes.inner {
-		l.meterInner(f, now)
+		l.meterInner(p, f, now)
 	}
 }
 
 // meterInner counts what the packet carries, if it is of a tunnel: each in the lane of the innermost tunnel around it.
-func (l *loop) meterInner(f *capture.Frame, now int64) {
-	outer := &l.packet
+func (l *loop) meterInner(outer *packet.Packet, f *capture.Frame, now int64) {
 	for depth := range packet.MaxTunnels {
 		inner := &l.carried[depth%len(l.carried)]
 		tunnel, length, issue := outer.Inner(f.Data, inner)

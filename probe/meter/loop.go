@@ -39,7 +39,7 @@ type loop struct {
 	clock     clock
 	lanes     *lanes
 	frames    []capture.Frame
-	packet    packet.Packet
+	batch     table.Batch      // packets on their way into the tables; empty but while frames are metered
 	carried   [2]packet.Packet // by tunnels, in turn
 	fragments packet.Fragments
 	// Fragments of what tunnels carry are joined apart: addresses in a tunnel may be those outside of it.
@@ -147,6 +147,7 @@ func (l *loop) meterAll(frames []capture.Frame, wall int64, mono time.Duration) 
 			l.meter(f, steady)
 		}
 	}
+	l.batch.Flush()
 }
 
 // steady is the tables' clock, which is never set.
@@ -157,6 +158,7 @@ func (l *loop) timed(yes bool) {
 	if yes == !l.untimed {
 		return
 	}
+	l.batch.Flush()
 	l.untimed = !yes
 	for _, n := range l.lanes.all {
 		n.table.MeasureRoundTrips(yes)

@@ -106,6 +106,7 @@ func (l *loop) readTrace(ctx context.Context, c *traceClock) error {
 			l.expireAll(at)
 			l.timed(f.Time != 0)
 			l.meter(f, at)
+			l.batch.Flush() // the next frame may end attempts that were open by then
 		}
 		l.answerTrace(c)
 		l.publish()

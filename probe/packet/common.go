@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -65,14 +66,14 @@ func (p *Packet) common(data []byte) bool {
 	}
 	p.SourcePort, p.DestinationPort = binary.BigEndian.Uint16(body[0:]), binary.BigEndian.Uint16(body[2:])
 	p.VLAN[0], p.VLAN[1], p.FragmentOffset, p.FragmentID = 0, 0, 0, 0
-	if p.Protocol == flow.TCP {
-		p.HasPorts, p.HasICMP, p.HasTCP, p.Fragment, p.FirstFragment, p.MoreFragments, p.Tags, p.ICMPType = true, false, true, false, false, false, 0, 0
-		p.ICMPCode, p.TCPFlags = 0, body[13]
-		p.Sequence, p.Acknowledgement = binary.BigEndian.Uint32(body[4:]), binary.BigEndian.Uint32(body[8:])
-		return true
-	}
+	// Neither whether it is TCP can be foreseen: no branch.
 	p.HasPorts, p.HasICMP, p.HasTCP, p.Fragment, p.FirstFragment, p.MoreFragments, p.Tags, p.ICMPType = true, false, false, false, false, false, 0, 0
-	p.ICMPCode, p.TCPFlags = 0, 0
-	p.Sequence, p.Acknowledgement = 0, 0
-	return p.Protocol == flow.UDP
+	p.HasTCP = p.Protocol == flow.TCP
+	mask := uint32(0)
+	if p.HasTCP {
+		mask = math.MaxUint32
+	}
+	p.ICMPCode, p.TCPFlags = 0, body[13]&uint8(mask)
+	p.Sequence, p.Acknowledgement = binary.BigEndian.Uint32(body[4:])&mask, binary.BigEndian.Uint32(body[8:])&mask
+	return uint32(p.Protocol^flow.TCP)*uint32(p.Protocol^flow.UDP) == 0
 }

@@ -101,7 +101,7 @@ func BenchmarkRotate(b *testing.B) {
 		}
 		order += time.Since(start)
 		for id := range table.slab.used {
-			table.slab.at(id).packetsSent = 1
+			table.slab.at(id).packets[sent] = 1
 		}
 		b.StartTimer()
 	}

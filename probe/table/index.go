@@ -61,6 +61,29 @@ func (x *index) find(h uint64, k *key, entries *slab) (uint32, *entry) {
 	}
 }
 
+// first is the slot where the search for a hash begins, or the one behind it if that holds the same part of the hash:
+// one of them nearly always is the one, and which of them cannot be foreseen.
+func (x *index) first(h uint64) uint64 {
+	slots := x.shard(h).slots
+	mask := uint32(len(slots) - 1)
+	slot, second := slots[uint32(h)&mask], slots[(uint32(h)+1)&mask]
+	if uint32(second>>32) == uint32(h) {
+		slot = second
+	}
+	return slot
+}
+
+// next is the first slot that holds the same part of the hash, 0 if there is none.
+func (x *index) next(h uint64) uint64 {
+	slots := x.shard(h).slots
+	mask := uint32(len(slots) - 1)
+	for i := uint32(h); ; i++ {
+		if slot := slots[i&mask]; slot == 0 || uint32(slot>>32) == uint32(h) {
+			return slot
+		}
+	}
+}
+
 // insert adds an entry whose key is not in the index.
 func (x *index) insert(h uint64, id uint32) {
 	s := x.shard(h)

@@ -12,8 +12,7 @@ type entry struct {
 	reversed bool // the high end initiated
 	changed  bool // something was counted since the last Changes or Drain pass
 
-	bytesReceived, bytesSent     uint64
-	packetsReceived, packetsSent uint64
+	bytes, packets [directionCount]uint64
 
 	initial      uint32               // initial sequence number of the latest attempt, TCP
 	roundTrips   uint16               // handshakes measured
@@ -23,19 +22,26 @@ type entry struct {
 	roundTripSum uint64 // nanoseconds
 }
 
+// The directions of a packet, seen from the interface: places of its counters.
+const (
+	received = iota
+	sent
+	directionCount
+)
+
 func (e *entry) free() bool { return e.key.meta == 0 }
 
 // counted says that the conversation has packets or outcomes in the current interval.
 func (e *entry) counted() bool {
-	return e.packetsReceived|e.packetsSent != 0 || e.outcomes != [outcomeCount]uint16{}
+	return e.packets[received]|e.packets[sent] != 0 || e.outcomes != [outcomeCount]uint16{}
 }
 
 // resting says that nothing would be lost with the entry but the memory of the conversation's orientation.
 func (e *entry) resting() bool { return !e.counted() && e.attempt == 0 }
 
 func (e *entry) counters() flow.Counters {
-	c := flow.Counters{BytesReceived: e.bytesReceived, BytesSent: e.bytesSent,
-		PacketsReceived: e.packetsReceived, PacketsSent: e.packetsSent,
+	c := flow.Counters{BytesReceived: e.bytes[received], BytesSent: e.bytes[sent],
+		PacketsReceived: e.packets[received], PacketsSent: e.packets[sent],
 		Accepts: uint64(e.outcomes[accepted]), Rejects: uint64(e.outcomes[rejected]),
 		RoundTripNanoseconds: e.roundTripSum, RoundTrips: uint64(e.roundTrips)}
 	c.Attempts = c.Accepts + c.Rejects + uint64(e.outcomes[unanswered])
@@ -45,7 +51,7 @@ func (e *entry) counters() flow.Counters {
 // reset forgets what was counted; identity, orientation and open attempt stay. The attempt is news for the checkpoints
 // of the interval that begins.
 func (e *entry) reset() {
-	e.bytesReceived, e.bytesSent, e.packetsReceived, e.packetsSent = 0, 0, 0, 0
+	e.bytes, e.packets = [directionCount]uint64{}, [directionCount]uint64{}
 	e.outcomes, e.roundTrips, e.roundTripSum = [outcomeCount]uint16{}, 0, 0
 	e.changed = e.attempt != 0
 }

@@ -135,8 +135,7 @@ func (t *Table) Bytes() int { return t.arena.bytes }
 
 // Add counts a packet of the given frame length in bytes, at now (Unix nanoseconds, on a clock that is not set if
 // possible). It keeps nothing of p.
-func (t *Table) Add(p *packet.Packet, length uint32, sent bool, now int64) {
-	t.latest = max(t.latest, now)
+func (t *Table) Add(p *packet.Packet, length uint32, isSent bool, now int64) {
 	if p.Quoted {
 		t.refuse(p)
 	}
@@ -145,31 +144,53 @@ func (t *Table) Add(p *packet.Packet, length uint32, sent bool, now int64) {
 	h := t.index.hash(&k)
 	id, e := t.index.find(h, &k, &t.slab)
 	if e == nil {
-		if id, e = t.insert(h, &k, p, swapped); e == nil {
-			t.folded.add(p, length, sent)
-			return
-		}
-		if begins(p, e, swapped) {
-			t.open(id, e, now)
-		}
-	} else {
-		t.touch(id, e)
-		if p.TCPFlags&packet.SYN != 0 {
-			e.handshake(p.TCPFlags, swapped, now)
-		}
+		t.addNew(h, &k, p, swapped, length, isSent, now)
+		return
+	}
+	t.addKnown(id, e, p, swapped, length, isSent, now)
+}
+
+// addKnown counts a packet of a conversation that has an entry.
+func (t *Table) addKnown(id uint32, e *entry, p *packet.Packet, swapped bool, length uint32, isSent bool, now int64) {
+	t.latest = max(t.latest, now)
+	t.touch(id, e)
+	if p.TCPFlags&packet.SYN != 0 {
+		e.handshake(p.TCPFlags, swapped, now)
+		t.follow(id, e, p, swapped, now)
+	} else if e.attempt != 0 {
+		t.follow(id, e, p, swapped, now)
+	}
+	e.count(length, isSent, now)
+}
+
+// addNew counts a packet of a conversation that has none.
+func (t *Table) addNew(h uint64, k *key, p *packet.Packet, swapped bool, length uint32, isSent bool, now int64) {
+	t.latest = max(t.latest, now)
+	id, e := t.insert(h, k, p, swapped)
+	if e == nil {
+		t.folded.add(p, length, isSent)
+		return
+	}
+	if begins(p, e, swapped) {
+		t.open(id, e, now)
 	}
 	if e.attempt != 0 || p.TCPFlags&packet.SYN != 0 {
 		t.follow(id, e, p, swapped, now)
 	}
+	e.count(length, isSent, now)
+}
+
+// count adds a packet to the counters of its direction, without a branch: no processor foresees which way the next
+// packet goes.
+func (e *entry) count(length uint32, isSent bool, now int64) {
+	direction := received
+	if isSent {
+		direction = sent
+	}
 	e.lastSeen = now
 	e.changed = true
-	if sent {
-		e.bytesSent = saturate(e.bytesSent, uint64(length))
-		e.packetsSent++
-	} else {
-		e.bytesReceived = saturate(e.bytesReceived, uint64(length))
-		e.packetsReceived++
-	}
+	e.bytes[direction%directionCount] = saturate(e.bytes[direction%directionCount], uint64(length))
+	e.packets[direction%directionCount]++
 }
 
 // touch comes before a known entry changes: a pass under way takes it as it was.

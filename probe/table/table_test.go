@@ -45,7 +45,7 @@ func TestSaturation(t *testing.T) {
 	table := tableOf(t, nil)
 	p := pkt(t, flow.UDP, "192.0.2.1:40000", "192.0.2.2:53", 0)
 	table.Add(p, 1, true, 1)
-	table.slab.at(0).bytesSent = math.MaxUint64 - 1
+	table.slab.at(0).bytes[sent] = math.MaxUint64 - 1
 	table.Add(p, 100, true, 1)
 	if got := table.Rotate(nil)[0].Counters.BytesSent; got != math.MaxUint64 {
 		t.Errorf("sum wrapped to %d", got)
