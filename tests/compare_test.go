@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -308,7 +309,8 @@ func (c *comparison) duck(b *testing.B, q question) (cost, []uint64) {
 	return cost{cpu: milli(answer.CPU), wall: milli(answer.Wall)}, list
 }
 
-// writeActors writes external addresses: the first that occur, and others of a network for benchmarks (RFC 2544).
+// writeActors writes external addresses: some that occur, drawn from all of them alike, and others of a network for
+// benchmarks (RFC 2544).
 func writeActors(b *testing.B, flows, to string) {
 	f, err := os.Open(flows)
 	if err != nil {
@@ -317,9 +319,9 @@ func writeActors(b *testing.B, flows, to string) {
 	defer f.Close()
 	rows := csv.NewReader(bufio.NewReader(f))
 	rows.ReuseRecord = true
-	inside := netip.MustParsePrefix("10.0.0.0/8")
-	found := map[netip.Addr]bool{}
-	for len(found) < present {
+	known := map[netip.Addr]struct{}{}
+	var found []netip.Addr
+	for {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -327,16 +329,23 @@ func writeActors(b *testing.B, flows, to string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if a, err := netip.ParseAddr(row[3]); err == nil && a.Is4() && !inside.Contains(a) {
-			found[a] = true
+		a, err := netip.ParseAddr(row[3])
+		if err != nil || !a.Is4() || a.IsPrivate() {
+			continue
+		}
+		if _, again := known[a]; !again {
+			known[a] = struct{}{}
+			found = append(found, a)
 		}
 	}
+	r := rand.New(rand.NewPCG(7, 7))
+	r.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	var text strings.Builder
-	for a := range found {
+	for _, a := range found[:min(len(found), present)] {
 		fmt.Fprintln(&text, a)
 	}
 	other := netip.MustParseAddr("198.18.0.1")
-	for range actors - len(found) {
+	for range actors - min(len(found), present) {
 		fmt.Fprintln(&text, other)
 		other = other.Next()
 	}
