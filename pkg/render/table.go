@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	buffer "bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,12 @@ type tableColumn struct {
 	style      string // of the cells, as a parameter of SGR; empty for none
 }
 
+// footRows is for how many cells below those of the rows there is room.
+const footRows = 6
+
+// expect makes room for the cells of so many rows.
+func (c *tableColumn) expect(rows int) { c.cells = slices.Grow(c.cells, rows+footRows) }
+
 func (c *tableColumn) add(cells ...quantity) { c.cells = append(c.cells, cells...) }
 
 func (c *tableColumn) text(text string) { c.add(quantity{digits: text}) }
@@ -43,30 +50,64 @@ func (t *table) fill() {
 	}
 }
 
-// lay returns the column's lines, headings first, all of one width.
-func (c *tableColumn) lay() []string {
-	slot := 0 // width of the units, with the blank before them
+// measure returns the width of the column, headings included, and that of its units with the blank before them.
+func (c *tableColumn) measure() (width, slot int) {
 	for _, q := range c.cells {
 		if q.unit != "" {
 			slot = max(slot, 1+utf8.RuneCountInString(q.unit))
 		}
 	}
-	lines := []string{c.unit, c.name}
+	width = max(utf8.RuneCountInString(c.unit), utf8.RuneCountInString(c.name))
 	for _, q := range c.cells {
-		text := q.String()
-		if q.unit == "" && isNumber(text) {
-			text += strings.Repeat(" ", slot)
-		}
-		lines = append(lines, text)
+		width = max(width, q.width(slot))
 	}
-	width := 0
-	for _, line := range lines {
-		width = max(width, utf8.RuneCountInString(line))
+	return width, slot
+}
+
+// width is how many characters a cell takes, where units take slot.
+func (q quantity) width(slot int) int {
+	n := utf8.RuneCountInString(q.digits)
+	switch {
+	case q.unit != "":
+		n += 1 + utf8.RuneCountInString(q.unit)
+	case slot > 0 && isNumber(q.digits):
+		n += slot
 	}
-	for i, line := range lines {
-		lines[i] = strings.Repeat(" ", width-utf8.RuneCountInString(line)) + line
+	return n
+}
+
+// lines is how many lines the column has, headings included.
+func (c *tableColumn) lines() int { return 2 + len(c.cells) }
+
+// append appends a line of the column, headings first, in as many characters as measure found.
+func (c *tableColumn) append(b []byte, line, width, slot int) []byte {
+	switch line {
+	case 0:
+		return append(blanks(b, width-utf8.RuneCountInString(c.unit)), c.unit...)
+	case 1:
+		return append(blanks(b, width-utf8.RuneCountInString(c.name)), c.name...)
 	}
-	return lines
+	q := c.cells[line-2]
+	b = blanks(b, width-q.width(slot))
+	start := len(b)
+	b = append(b, q.digits...)
+	switch {
+	case q.unit != "":
+		b = append(append(b, ' '), q.unit...)
+	case slot > 0 && isNumber(q.digits):
+		b = blanks(b, slot)
+	}
+	if c.style != "" {
+		b = append(b[:start], styled(string(b[start:]), c.style)...)
+	}
+	return b
+}
+
+func blanks(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 func isNumber(text string) bool {
@@ -76,33 +117,31 @@ func isNumber(text string) bool {
 // write writes the table without blanks at the ends of lines, and without the line of units if there are none.
 func (t *table) write(w *bufio.Writer) {
 	t.fill()
-	var columns [][]string
-	for i := range t.columns {
-		columns = append(columns, t.columns[i].lay())
-	}
 	first := 1
+	widths, slots := make([]int, len(t.columns)), make([]int, len(t.columns))
 	for i := range t.columns {
+		widths[i], slots[i] = t.columns[i].measure()
 		if t.columns[i].unit != "" {
 			first = 0
 		}
 	}
-	for line := first; len(columns) > 0 && line < len(columns[0]); line++ {
-		var b strings.Builder
-		for i, c := range columns {
+	var b []byte
+	for line := first; len(t.columns) > 0 && line < t.columns[0].lines(); line++ {
+		b = b[:0]
+		for i := range t.columns {
 			if i > 0 {
-				b.WriteString(gap[:t.gap()])
+				b = append(b, gap[:t.gap()]...)
 			}
-			b.WriteString(styled(c[line], t.columns[i].style, line))
+			b = t.columns[i].append(b, line, widths[i], slots[i])
 		}
-		w.WriteString(strings.TrimRight(b.String(), " ")) //nolint:errcheck // Flush returns it
-		w.WriteByte('\n')                                 //nolint:errcheck // Flush returns it
+		w.Write(append(buffer.TrimRight(b, " "), '\n')) //nolint:errcheck // Flush returns it
 	}
 }
 
-// styled puts a cell, but not the blanks around it, between sequences of SGR. The headings stay as they are.
-func styled(text, style string, line int) string {
+// styled puts a cell, but not the blanks around it, between sequences of SGR.
+func styled(text, style string) string {
 	core := strings.Trim(text, " ")
-	if style == "" || line < 2 || core == "" {
+	if core == "" {
 		return text
 	}
 	before, after, _ := strings.Cut(text, core)
@@ -124,7 +163,8 @@ func (t *table) gap() int {
 func (t *table) width() int {
 	width := -t.gap()
 	for i := range t.columns {
-		width += utf8.RuneCountInString(t.columns[i].lay()[0]) + t.gap()
+		wide, _ := t.columns[i].measure()
+		width += wide + t.gap()
 	}
 	return width
 }
@@ -148,7 +188,7 @@ func (t *table) shorten(width int) {
 	widths, floors := make([]int, len(t.columns)), make([]int, len(t.columns))
 	over := -len(gap) - width
 	for i := range t.columns {
-		widths[i] = utf8.RuneCountInString(t.columns[i].lay()[0])
+		widths[i], _ = t.columns[i].measure()
 		over += widths[i] + len(gap)
 		floors[i] = widths[i]
 		if t.columns[i].shortens {

@@ -62,6 +62,7 @@ func (v View) table(r *wire.Result) *table {
 	t := &table{}
 	for _, f := range fields {
 		column := tableColumn{name: f.title, shortens: f.names || f.field.Type == flow.TypeString}
+		column.expect(len(r.Rows))
 		for i := range r.Rows {
 			column.text(Safe(c.text(f, &r.Rows[i])))
 		}
@@ -112,10 +113,12 @@ func (v View) figures(r *wire.Result, f figure, unit string, show func(uint64) q
 	totals := r.Summary.Totals.Flow()
 	of := f.of(v.Query.Direction)
 	shares := tableColumn{name: "%", spare: true, style: v.style(styleShare)}
+	shares.expect(len(r.Rows))
 	for i := range r.Rows {
 		shares.text(share(of(r.Rows[i].Counters.Flow()), of(totals)))
 	}
 	for i := range columns {
+		columns[i].expect(len(r.Rows))
 		for k := range r.Rows {
 			columns[i].add(show(values[i](r.Rows[k].Counters.Flow())))
 		}

@@ -68,6 +68,8 @@ type Store struct {
 type Query struct {
 	// MaxGroups a query may have before its limit applies, about 200 bytes of memory each.
 	MaxGroups int `yaml:"max_groups"`
+	// Memory in bytes for summing up segments; a query that needs more reads them several times.
+	Memory int64 `yaml:"memory"`
 }
 
 // Log goes to standard error.
@@ -89,7 +91,7 @@ func Default() Config {
 		Store:   Store{Path: DefaultStore, Retention: store.DefaultRetention()},
 		Capture: a.Capture,
 		Meter:   a.Meter,
-		Query:   Query{MaxGroups: a.Engine.MaxGroups},
+		Query:   Query{MaxGroups: a.Engine.MaxGroups, Memory: a.Engine.Memory},
 		API:     api,
 		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
@@ -157,6 +159,9 @@ func (c Config) Validate() error {
 	if c.Query.MaxGroups < 1 {
 		faults = append(faults, fmt.Errorf("query.max_groups is %d: at least 1", c.Query.MaxGroups))
 	}
+	if c.Query.Memory < 1<<20 {
+		faults = append(faults, fmt.Errorf("query.memory is %d: at least 1048576 bytes", c.Query.Memory))
+	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		faults = append(faults, fmt.Errorf("log.format is %q: text or json", c.Log.Format))
 	}
@@ -179,7 +184,7 @@ func (c Config) Validate() error {
 func (c Config) Agent() agent.Config {
 	return agent.Config{
 		Host: c.Host, Store: store.Config{Path: c.Store.Path, Retention: c.Store.Retention}, Capture: c.Capture, Meter: c.Meter,
-		Engine: query.Config{MaxGroups: c.Query.MaxGroups},
+		Engine: query.Config{MaxGroups: c.Query.MaxGroups, Memory: c.Query.Memory},
 	}
 }
 
