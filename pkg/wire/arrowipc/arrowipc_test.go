@@ -215,7 +215,7 @@ func TestAppend6(t *testing.T) {
 		var a [16]byte
 		for i := range a {
 			if i%2 == 1 || rand.IntN(3) == 0 {
-				a[i] = byte(rand.Uint32()) & byte(rand.Uint32()) * byte(rand.IntN(2))
+				a[i] = byte(rand.Uint32N(256) * rand.Uint32N(2))
 			}
 		}
 		want := netip.AddrFrom16(a)
