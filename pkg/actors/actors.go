@@ -22,7 +22,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"github.com/weirflow/weir/internal/lookup"
+	"github.com/weirflow/weir/pkg/lookup"
 )
 
 // Bounds of one list.

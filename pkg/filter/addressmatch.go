@@ -5,8 +5,8 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"github.com/weirflow/weir/internal/lookup"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/lookup"
 )
 
 // largeSet is the number of ranges from which on a search takes longer than a hash table and a trie.
