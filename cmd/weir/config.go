@@ -92,14 +92,7 @@ func (v *configVerb) run(ctx context.Context, interfaces []string) error {
 			return err
 		}
 	}
-	if v.server == "" {
-		socket, err := v.app.localServer()
-		if err != nil {
-			return err
-		}
-		v.server = socket
-	}
-	server, err := v.app.dial(&v.connection, v.server)
+	server, err := v.app.dialOrLocal(&v.connection, v.server)
 	if err != nil {
 		return err
 	}

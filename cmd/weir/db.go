@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/godb"
 	"github.com/weirflow/weir/probe/query"
 	"github.com/weirflow/weir/probe/store"
@@ -54,6 +56,25 @@ func (d *database) dataVersion(interfaces []string, first, last int64) (string, 
 		versions = append(versions, name+" "+version)
 	}
 	return strings.Join(versions, ", "), nil
+}
+
+// chosenInterfaces are those that --iface names, all that are known without it; each must be known in the directory.
+func chosenInterfaces(named, known []string, directory string) ([]string, error) {
+	if len(named) == 0 {
+		return known, nil
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(named)))
+	for _, name := range names {
+		if slices.Contains(known, name) {
+			continue
+		}
+		text := fmt.Sprintf("--iface: no interface %q in %s", name, directory)
+		if nearest, ok := flow.Nearest(name, known); ok {
+			return nil, usage(text+fmt.Sprintf("; did you mean %q?", nearest), "")
+		}
+		return nil, usage(text, "there are "+strings.Join(known, ", "))
+	}
+	return names, nil
 }
 
 // openDatabase opens what is in a directory.

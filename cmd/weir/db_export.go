@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -113,8 +112,8 @@ func (v *exportVerb) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.names = known; len(v.interfaces) > 0 {
-		v.names = slices.Compact(slices.Sorted(slices.Values(v.interfaces)))
+	if v.names, err = chosenInterfaces(v.interfaces, known, v.directory); err != nil {
+		return err
 	}
 	first, last, err := v.span()
 	if err != nil {
@@ -122,13 +121,6 @@ func (v *exportVerb) prepare(ctx context.Context) error {
 	}
 	v.from, v.to = math.MaxInt64, 0
 	for _, name := range v.names {
-		if !slices.Contains(known, name) {
-			text := fmt.Sprintf("--iface: no interface %q in %s", name, v.directory)
-			if nearest, ok := flow.Nearest(name, known); ok {
-				return usage(text+fmt.Sprintf("; did you mean %q?", nearest), "")
-			}
-			return usage(text, "there are "+strings.Join(known, ", "))
-		}
 		from, to, err := v.db.Coverage(ctx, name)
 		if err != nil {
 			return err

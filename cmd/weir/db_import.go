@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -124,21 +123,10 @@ func (v *importVerb) fromGoDB(ctx context.Context, im *importer) error {
 // selected are the interfaces to import.
 func (v *importVerb) selected(db *godb.DB) ([]string, error) {
 	known, err := db.Interfaces()
-	if err != nil || len(v.interfaces) == 0 {
-		return known, err
+	if err != nil {
+		return nil, err
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(v.interfaces)))
-	for _, name := range names {
-		if slices.Contains(known, name) {
-			continue
-		}
-		text := fmt.Sprintf("--iface: no interface %q in %s", name, v.goDB)
-		if nearest, ok := flow.Nearest(name, known); ok {
-			return nil, usage(text+fmt.Sprintf("; did you mean %q?", nearest), "")
-		}
-		return nil, usage(text, "there are "+strings.Join(known, ", "))
-	}
-	return names, nil
+	return chosenInterfaces(v.interfaces, known, v.goDB)
 }
 
 // fromCSV imports a file of comma-separated values.

@@ -53,6 +53,13 @@ func (a *app) dbCompact(ctx context.Context, directory string, interfaces []stri
 		return err
 	}
 	defer s.Close() //nolint:errcheck // each step is durable
+	known, err := s.Interfaces()
+	if err != nil {
+		return err
+	}
+	if interfaces, err = chosenInterfaces(interfaces, known, directory); err != nil {
+		return err
+	}
 	p := newProgress(a.stderr)
 	var done, total atomic.Uint64
 	p.start("days of interfaces", done.Load)

@@ -48,6 +48,18 @@ func (c *connection) check(remote bool) error {
 	return nil
 }
 
+// dialOrLocal makes a client of the server, or of the probe of this machine where none is named.
+func (a *app) dialOrLocal(c *connection, address string) (*client.Client, error) {
+	if address == "" {
+		socket, err := a.localServer()
+		if err != nil {
+			return nil, err
+		}
+		address = socket
+	}
+	return a.dial(c, address)
+}
+
 // dial makes a client of the server; it connects to nothing yet.
 func (a *app) dial(c *connection, address string) (*client.Client, error) {
 	cfg := client.DefaultConfig()
