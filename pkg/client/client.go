@@ -95,16 +95,13 @@ func (c *Client) transport() (*http.Transport, error) {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	if c.cfg.RefuseLocal {
-		dialer.ControlContext = refuseLocal
-	}
 	t := &http.Transport{
 		TLSClientConfig: config, DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}
 	if c.cfg.RefuseLocal {
-		t.Proxy = nil // a proxy would connect where we do not see it
+		t.Proxy, t.DialContext = nil, elsewhere(dialer) // a proxy would connect where we do not see it
 	}
 	if c.address.socket != "" {
 		t.Proxy = nil
