@@ -21,6 +21,7 @@ import (
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -35,9 +36,12 @@ var (
 type DataSource struct {
 	backend.CallResourceHandler // resource.go
 
+	uid      string // Grafana's, for links
 	settings Settings
 	servers  []server
 	catalogs *catalogs
+	resolver *resolve.Resolver
+	flights  flights
 	now      func() time.Time
 }
 
@@ -61,14 +65,18 @@ func New(_ context.Context, stored backend.DataSourceInstanceSettings) (instance
 	for i, s := range settings.Servers {
 		servers[i] = connect(s, settings)
 	}
-	return newDataSource(settings, servers, time.Now), nil
+	return newDataSource(stored.UID, settings, servers, time.Now)
 }
 
-func newDataSource(settings Settings, servers []server, now func() time.Time) *DataSource {
-	d := &DataSource{settings: settings, servers: servers, now: now}
+func newDataSource(uid string, settings Settings, servers []server, now func() time.Time) (*DataSource, error) {
+	resolver, err := resolve.New(resolve.DefaultConfig(), resolve.Deps{Now: now})
+	if err != nil {
+		return nil, err
+	}
+	d := &DataSource{uid: uid, settings: settings, servers: servers, resolver: resolver, now: now}
 	d.catalogs = &catalogs{fetch: d.askCatalogs, now: now}
 	d.CallResourceHandler = httpadapter.New(d.routes())
-	return d
+	return d, nil
 }
 
 // connect makes the client of a server, which dials nothing before it is asked.
