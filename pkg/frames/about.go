@@ -37,6 +37,8 @@ type Details struct {
 	TraceID     string  `json:"trace_id,omitempty"`
 	Done        int     `json:"done"`
 	Total       int     `json:"total"`
+	// Error ends a stream that failed.
+	Error string `json:"error,omitempty"`
 }
 
 // Describe writes it onto the first frame of an answer.

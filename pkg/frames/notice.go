@@ -58,6 +58,9 @@ func (a About) notices() []data.Notice {
 func (a About) warning() string {
 	var parts []string
 	for _, c := range complaints {
+		if a.Done < a.Total && slices.Contains(c.states, wire.StateSkipped) {
+			continue // their turn comes
+		}
 		if names := c.hosts(a.Result.HostsStatuses); len(names) > 0 {
 			parts = append(parts, c.text(names, a.Result.HostsStatuses))
 		}

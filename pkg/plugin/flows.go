@@ -3,9 +3,6 @@ package plugin
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -49,9 +46,14 @@ func (q *question) request(s span) *wire.Request {
 	return r
 }
 
+// names finds what a condition refers to: hosts here, lists where the servers are.
+func (d *DataSource) names() wire.Names {
+	return wire.Names{Lookup: d.addresses, List: wire.ListElsewhere}
+}
+
 // flows asks for a request. The result may be shared with others who ask the same: it is not to be changed.
 func (q *question) flows(ctx context.Context, request *wire.Request, show func(*wire.Result)) (*wire.Result, *wire.Query, error) {
-	prepared, err := request.PrepareWith(ctx, q.source.now(), wire.Names{Lookup: lookup, List: wire.ListElsewhere})
+	prepared, err := request.PrepareWith(ctx, q.source.now(), q.source.names())
 	if err != nil {
 		return nil, nil, asked(err)
 	}
@@ -99,22 +101,6 @@ func serverNames(servers []server) []string {
 	return names
 }
 
-// lookup finds the addresses of a host that a condition names, as this machine does. Its errors do not name the
-// name server: that is nobody's business.
-func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	var dns *net.DNSError
-	switch {
-	case err == nil:
-		return addresses, nil
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return nil, errors.New("no such host")
-	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &dns) && dns.IsTimeout:
-		return nil, errors.New("the name server did not answer in time")
-	}
-	return nil, errors.New("the name server could not be asked")
-}
-
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
@@ -126,7 +112,7 @@ func (q *question) commandOnly(ctx context.Context, endless bool) (string, error
 		return "", err
 	}
 	request := q.request(s)
-	prepared, err := request.PrepareWith(ctx, q.source.now(), wire.Names{Lookup: lookup, List: wire.ListElsewhere})
+	prepared, err := request.PrepareWith(ctx, q.source.now(), q.source.names())
 	if err != nil {
 		return "", explain(err)
 	}

@@ -87,7 +87,7 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	if err := allFailed(a.result); err != nil {
 		return nil, err
 	}
-	if q.query.Strict {
+	if q.query.Strict || q.source.settings.Strict {
 		if err := missing(a.result); err != nil {
 			return nil, err
 		}
@@ -104,6 +104,9 @@ func (q *question) describe(a *answer, done, total int) {
 	remarks := a.remarks
 	if idle := q.query.idle(); len(idle) > 0 {
 		remarks = append(slices.Clip(remarks), fmt.Sprintf("%s has no effect on this type of query", strings.Join(idle, ", ")))
+	}
+	if q.query.Resolve && !q.source.settings.Lookup && !q.alert {
+		remarks = append(slices.Clip(remarks), "names are not looked up: reverse lookup is switched off in the data source's settings")
 	}
 	if text := q.olderServers(); text != "" {
 		remarks = append(slices.Clip(remarks), text)
