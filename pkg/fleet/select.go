@@ -16,6 +16,8 @@ type Info struct {
 	Name   string
 	Labels map[string]string
 	Groups []string
+	// Gateway that the host is behind, by whose name all its hosts can be named; empty: none.
+	Gateway string
 }
 
 // Bounds on the text of a selection: it may name every host of a large fleet, but not make all hosts be compared with
@@ -65,7 +67,7 @@ func Select(hosts []Info, text string) ([]int, error) {
 // selection is the work of one Select.
 type selection struct {
 	hosts    []Info
-	byName   map[string]int
+	byName   map[string][]int
 	named    bool   // an element names hosts, so that others are not chosen
 	chosen   []bool // by such elements
 	terms    []labelTerm
@@ -119,7 +121,7 @@ func (s *selection) element(e element) {
 			return
 		}
 		p := pattern{text: e.text, glob: true}
-		if !s.choose(func(h Info) bool { return p.matches(h.Name) }) {
+		if !s.choose(func(h Info) bool { return p.matches(h.Name) || h.Gateway != "" && p.matches(h.Gateway) }) {
 			s.unknown(e, "no host's name matches", e.text, s.names())
 		}
 	default:
@@ -138,20 +140,30 @@ func (s *selection) choose(wanted func(Info) bool) (any bool) {
 	return any
 }
 
-func (s *selection) name(e element) {
+// index makes byName.
+func (s *selection) index() {
 	if s.byName == nil {
-		s.byName = make(map[string]int, len(s.hosts))
+		s.byName = make(map[string][]int, len(s.hosts))
 		for i, h := range s.hosts {
-			s.byName[h.Name] = i
+			s.byName[h.Name] = append(s.byName[h.Name], i)
+			if h.Gateway != "" {
+				s.byName[h.Gateway] = append(s.byName[h.Gateway], i)
+			}
 		}
 	}
+}
+
+func (s *selection) name(e element) {
+	s.index()
 	s.named = true
-	i, ok := s.byName[e.text]
+	hosts, ok := s.byName[e.text]
 	if !ok {
 		s.unknown(e, "unknown host", e.text, s.names())
 		return
 	}
-	s.chosen[i] = true
+	for _, i := range hosts {
+		s.chosen[i] = true
+	}
 }
 
 func (s *selection) group(e element) {
@@ -207,8 +219,10 @@ func (s *selection) passes(i int) bool {
 	return true
 }
 
+// names are those of hosts and gateways, sorted.
 func (s *selection) names() []string {
-	return s.values(func(h Info) []string { return []string{h.Name} })
+	s.index()
+	return slices.Sorted(maps.Keys(s.byName))
 }
 
 // values are the distinct ones of all hosts, sorted.
