@@ -85,7 +85,10 @@ func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wir
 	}
 	d := q.source
 	return d.flights.do(ctx, string(key), show, func(ctx context.Context, show func(*wire.Result)) (*wire.Result, error) {
-		servers, err := d.ask(q.servers)
+		if prepared.Request.QueryHosts != "" {
+			d.catalogs.get(ctx) // selections go by labels, and hosts have to say theirs first
+		}
+		servers, err := d.roster.fleet(q.servers)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ type CatalogInterface struct {
 // that the editor works.
 func (d *DataSource) catalog(known []fleet.HostCatalog) Catalog {
 	c := Catalog{Servers: []CatalogServer{}, Interfaces: []CatalogInterface{}}
-	for _, s := range d.servers {
+	for _, s := range d.roster.list() {
 		at := slices.IndexFunc(known, func(h fleet.HostCatalog) bool { return h.Name == s.Name })
 		entry := CatalogServer{Name: s.Name, URL: s.URL, State: wire.StateOK}
 		switch {
