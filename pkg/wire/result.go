@@ -216,6 +216,10 @@ type Row struct {
 	Counters   Counters   `json:"counters"`
 	// Before is what the same group counted in the earlier span (extension, with Request.Compare).
 	Before *Counters `json:"before,omitempty"`
+	// FirstSeen and LastSeen are the ends of the first and of the last interval in which the group was counted
+	// (extension, with Request.Seen).
+	FirstSeen time.Time `json:"first_seen,omitzero"`
+	LastSeen  time.Time `json:"last_seen,omitzero"`
 }
 
 // Labels say where and when a row was counted. Empty members are not written.
