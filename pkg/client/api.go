@@ -34,6 +34,12 @@ type Info struct {
 	Kind    ServerKind `json:"-"`
 }
 
+// Probe asks for a sign of life, which costs the server next to nothing.
+func (c *Client) Probe(ctx context.Context) error {
+	_, err := c.Info(ctx)
+	return err
+}
+
 // infoAge is how long the kind of a server is believed.
 const infoAge = 5 * time.Minute
 
