@@ -57,7 +57,7 @@ func (q *question) flows(ctx context.Context, request *wire.Request, show func(*
 	if err != nil {
 		return nil, nil, asked(err)
 	}
-	result, err := q.querier().Query(ctx, prepared, show)
+	result, err := q.joint().Query(ctx, prepared, show)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,13 +69,13 @@ func (q *question) command(prepared *wire.Query) string {
 	return queryargs.Command(prepared.Request, q.options())
 }
 
-// querier asks the servers of the question; equal queries at the same time are one.
-func (q *question) querier() querier { return querier{q} }
+// joint asks the servers of the question; equal queries at the same time are one.
+func (q *question) joint() joint { return joint{q} }
 
-type querier struct{ *question }
+type joint struct{ *question }
 
 // Query is what reports and flows ask through.
-func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
+func (q joint) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
 	key, err := json.Marshal(struct {
 		Servers []string
 		Request *wire.Request
