@@ -107,6 +107,15 @@ func serverNames(servers []server) []string {
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
+	if verb, arguments := q.reportVerb(); verb != "" && err == nil {
+		if endless {
+			s = span{}
+		}
+		return q.reportCommand(s, verb, arguments...), nil
+	}
+	if q.query.QueryType == typeVariable || q.query.QueryType == typeHosts {
+		return "", nil // the servers' catalogs answer, which no command line shows in this form
+	}
 	series := q.query.QueryType == typeSeries || q.query.QueryType == typeAnnotations
 	if series || q.query.Resolution != "" {
 		s, err = q.binned(ctx)

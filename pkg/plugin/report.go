@@ -50,7 +50,7 @@ func (q *question) path(ctx context.Context) (*answer, error) {
 		return nil, err
 	}
 	a.result, a.frames = found.Result, frames.Path{Links: q.links(), Limit: int(q.query.Limit)}.Frames(found)
-	a.command = q.reportCommand(a.span, "path", q.query.A, q.query.B)
+	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage, firstFew(found.OneSided)...)
 	return a, nil
 }
@@ -67,7 +67,7 @@ func (q *question) asymmetry(ctx context.Context) (*answer, error) {
 		return nil, err
 	}
 	a.result, a.frames = found.Result, frames.Asymmetry{Links: q.links()}.Frames(found)
-	a.command = q.reportCommand(a.span, "asymmetry")
+	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	return a, nil
 }
@@ -79,6 +79,28 @@ func firstFew(sentences []string) []string {
 		return sentences
 	}
 	return append(append([]string{}, sentences[:few]...), fmt.Sprintf("%d more one-sided views", len(sentences)-few))
+}
+
+// reportVerb is the command of a report with its arguments; empty for other queries.
+func (q *question) reportVerb() (verb string, arguments []string) {
+	switch q.query.QueryType {
+	case typePath:
+		return "path", []string{q.query.A, q.query.B}
+	case typeAsymmetry:
+		return "asymmetry", nil
+	case typeActors:
+		if list, name, err := parseActors(q.query.Actors); err == nil {
+			return "actors hits", []string{actorsArgument(reports.ActorsQuestion{List: list, ListName: name})}
+		}
+		return "actors hits", []string{q.query.Actors}
+	}
+	return "", nil
+}
+
+// asReport is the command line that gives the same report.
+func (q *question) asReport(s span) string {
+	verb, arguments := q.reportVerb()
+	return q.reportCommand(s, verb, arguments...)
 }
 
 // reportCommand is the command line of a report.
@@ -94,8 +116,10 @@ func (q *question) reportCommand(s span, verb string, arguments ...string) strin
 	}
 	add("-i", q.query.Ifaces)
 	add("-c", q.query.Condition)
-	add("-f", s.first.UTC().Format(time.RFC3339))
-	add("-l", s.last.UTC().Format(time.RFC3339))
+	if !s.last.IsZero() {
+		add("-f", s.first.UTC().Format(time.RFC3339))
+		add("-l", s.last.UTC().Format(time.RFC3339))
+	}
 	add("-q", q.query.Hosts)
 	for _, word := range arguments {
 		words = append(words, queryargs.Quote(word))
@@ -119,7 +143,7 @@ func (q *question) actors(ctx context.Context) (*answer, error) {
 		return nil, err
 	}
 	a.result, a.frames = found.Result, frames.Actors{Links: q.links()}.Frames(found)
-	a.command = q.reportCommand(a.span, "actors hits", actorsArgument(about))
+	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	if found.Health != nil && found.Health.FaultCount > 0 {
 		a.remarks = append(a.remarks, fmt.Sprintf("%d of the addresses could not be read, such as %q", found.Health.FaultCount, found.Health.Faults[0].Text))
