@@ -16,6 +16,7 @@ type Merger struct {
 	keys     *keys
 	table    *groupTable
 	before   []flow.Counters // by group, of the earlier span; only where the query compares
+	seen     []seen          // by group; only where the query asks for it
 	only     *onlyGroups     // nil: all groups count
 	other    Other
 	bins     map[int64]*flow.Counters // of other, by Unix seconds
@@ -158,6 +159,9 @@ func (m *Merger) group(key *groupKey, hash uint32) int {
 	if m.query.Compares() {
 		m.before = append(m.before, flow.Counters{})
 	}
+	if m.query.Seen {
+		m.seen = append(m.seen, seen{})
+	}
 	return m.table.insert(key, hash, slot)
 }
 
@@ -167,6 +171,9 @@ func (m *Merger) join(group int, row *Row) {
 		m.query.Dedupe.join(sum, row.Counters.Flow())
 	} else {
 		addCounters(sum, &row.Counters)
+	}
+	if m.seen != nil {
+		m.seen[group].add(row)
 	}
 	if row.Before != nil && m.before != nil {
 		m.query.Dedupe.join(&m.before[group], row.Before.Flow())
@@ -283,6 +290,9 @@ func (m *Merger) row(group int) Row {
 	if m.query.Compares() {
 		before := CountersFrom(m.before[group])
 		row.Before = &before
+	}
+	if m.seen != nil {
+		row.FirstSeen, row.LastSeen = m.seen[group].first, m.seen[group].last
 	}
 	return row
 }

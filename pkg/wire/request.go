@@ -68,6 +68,9 @@ type Request struct {
 	Threshold *uint64 `json:"threshold,omitempty"`
 	// Groups are the only groups that count, at most MaxGroups (extension).
 	Groups []Group `json:"groups,omitempty"`
+	// Seen asks for the ends of the first and of the last interval in which each row's group was counted; not with time in
+	// Query, whose rows have a time already (extension).
+	Seen bool `json:"seen,omitempty"`
 }
 
 // Actors is a set of addresses: one that the server knows by name, or one given with the request. Exactly one member

@@ -178,6 +178,7 @@ type run struct {
 	groups      *groups // of rows that are in no segment
 	covered     covered
 	foldedSum   foldedSum
+	seen        map[key]seenSpan // of groups of rows that are in no segment; nil: not asked for
 	steps       []*part
 	progress    progress
 
@@ -189,6 +190,9 @@ type run struct {
 func (e *Engine) newRun(q *wire.Query, first, last int64) *run {
 	r := &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
 	r.hostLabels = wire.HostLabelsOf(r.shape.labels, func(name string) string { return e.deps.Labels[name] })
+	if q.Seen {
+		r.seen = make(map[key]seenSpan)
+	}
 	return r
 }
 
