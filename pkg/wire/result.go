@@ -77,6 +77,7 @@ const (
 	ClassLoop         Class = "loop"         // a gateway that asks whoever asks it
 	ClassClock        Class = "clock"        // its times are not those of the others
 	ClassTruncated    Class = "truncated"    // it has more than was asked of it
+	ClassLabel        Class = "label"        // not asked, because its labels are not those of the condition
 )
 
 // Result is the answer to a Request.
