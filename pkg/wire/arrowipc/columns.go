@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -61,6 +62,7 @@ func primitive(kind arrow.DataType, v *validity, rows int, values []byte) arrow.
 // times is the column of time stamps.
 type times struct {
 	validity
+	of     func(*wire.Row) time.Time
 	values []int64
 }
 
@@ -69,7 +71,7 @@ func (c *times) encode(arrays []arrow.Array, rows []wire.Row) []arrow.Array {
 	c.values = resize(c.values, len(rows))
 	for i := range rows {
 		c.values[i] = 0
-		if t := rows[i].Labels.Timestamp; t.IsZero() {
+		if t := c.of(&rows[i]); t.IsZero() {
 			c.null(i)
 		} else {
 			c.values[i] = t.UnixMicro()
