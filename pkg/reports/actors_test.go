@@ -131,7 +131,7 @@ func TestActorsTellTheTruth(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := w.expectedHits(l)
-		if strings.Contains(fmt.Sprint(answer.Truncated), "actors with fewer bytes") {
+		if strings.Contains(fmt.Sprint(answer.Truncated), "actors with fewer bytes may be missing") {
 			continue // even the short question was cut off
 		}
 		if answer.Hits != len(want) || len(answer.Actors) != len(want) || answer.Entries != 5 {
