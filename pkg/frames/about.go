@@ -19,6 +19,8 @@ type About struct {
 	Step time.Duration
 	// Remarks are what the asker has to know beside the result, in the order of their weight, one sentence each.
 	Remarks []string
+	// Covered says that the remarks tell what the data cover, and what is cut off.
+	Covered bool
 	// Done and Total count the hosts whose answers are in the frames; both 0: all of them.
 	Done, Total int
 }
@@ -37,6 +39,8 @@ type Details struct {
 	TraceID     string  `json:"trace_id,omitempty"`
 	Done        int     `json:"done"`
 	Total       int     `json:"total"`
+	// Error ends a stream that failed.
+	Error string `json:"error,omitempty"`
 }
 
 // Describe writes it onto the first frame of an answer.

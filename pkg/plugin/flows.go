@@ -3,9 +3,6 @@ package plugin
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -49,13 +46,18 @@ func (q *question) request(s span) *wire.Request {
 	return r
 }
 
+// names finds what a condition refers to: hosts here, lists where the servers are.
+func (d *DataSource) names() wire.Names {
+	return wire.Names{Lookup: d.addresses, List: wire.ListElsewhere}
+}
+
 // flows asks for a request. The result may be shared with others who ask the same: it is not to be changed.
 func (q *question) flows(ctx context.Context, request *wire.Request, show func(*wire.Result)) (*wire.Result, *wire.Query, error) {
-	prepared, err := request.PrepareWith(ctx, q.source.now(), wire.Names{Lookup: lookup, List: wire.ListElsewhere})
+	prepared, err := request.PrepareWith(ctx, q.source.now(), q.source.names())
 	if err != nil {
 		return nil, nil, asked(err)
 	}
-	result, err := q.querier().Query(ctx, prepared, show)
+	result, err := q.joint().Query(ctx, prepared, show)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,13 +69,13 @@ func (q *question) command(prepared *wire.Query) string {
 	return queryargs.Command(prepared.Request, q.options())
 }
 
-// querier asks the servers of the question; equal queries at the same time are one.
-func (q *question) querier() querier { return querier{q} }
+// joint asks the servers of the question; equal queries at the same time are one.
+func (q *question) joint() joint { return joint{q} }
 
-type querier struct{ *question }
+type joint struct{ *question }
 
 // Query is what reports and flows ask through.
-func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
+func (q joint) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
 	key, err := json.Marshal(struct {
 		Servers []string
 		Request *wire.Request
@@ -83,7 +85,10 @@ func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wir
 	}
 	d := q.source
 	return d.flights.do(ctx, string(key), show, func(ctx context.Context, show func(*wire.Result)) (*wire.Result, error) {
-		servers, err := d.ask(q.servers)
+		if prepared.Request.QueryHosts != "" {
+			d.catalogs.get(ctx) // selections go by labels, and hosts have to say theirs first
+		}
+		servers, err := d.roster.fleet(q.servers)
 		if err != nil {
 			return nil, err
 		}
@@ -99,25 +104,18 @@ func serverNames(servers []server) []string {
 	return names
 }
 
-// lookup finds the addresses of a host that a condition names, as this machine does. Its errors do not name the
-// name server: that is nobody's business.
-func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	var dns *net.DNSError
-	switch {
-	case err == nil:
-		return addresses, nil
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return nil, errors.New("no such host")
-	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &dns) && dns.IsTimeout:
-		return nil, errors.New("the name server did not answer in time")
-	}
-	return nil, errors.New("the name server could not be asked")
-}
-
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
+	if verb, arguments := q.reportVerb(); verb != "" && err == nil {
+		if endless {
+			s = span{}
+		}
+		return q.reportCommand(s, verb, arguments...), nil
+	}
+	if q.query.QueryType == typeVariable || q.query.QueryType == typeHosts {
+		return "", nil // the servers' catalogs answer, which no command line shows in this form
+	}
 	series := q.query.QueryType == typeSeries || q.query.QueryType == typeAnnotations
 	if series || q.query.Resolution != "" {
 		s, err = q.binned(ctx)
@@ -126,7 +124,7 @@ func (q *question) commandOnly(ctx context.Context, endless bool) (string, error
 		return "", err
 	}
 	request := q.request(s)
-	prepared, err := request.PrepareWith(ctx, q.source.now(), wire.Names{Lookup: lookup, List: wire.ListElsewhere})
+	prepared, err := request.PrepareWith(ctx, q.source.now(), q.source.names())
 	if err != nil {
 		return "", explain(err)
 	}

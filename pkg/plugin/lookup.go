@@ -2,7 +2,10 @@ package plugin
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
@@ -17,7 +20,7 @@ const (
 
 // looked is a result with the names of its addresses, if the query wants them. The result that is given stays.
 func (q *question) looked(ctx context.Context, result *wire.Result) *wire.Result {
-	if !q.query.Resolve || q.alert || result == nil {
+	if !q.query.Resolve || !q.source.settings.Lookup || q.alert || result == nil {
 		return result
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
@@ -25,6 +28,36 @@ func (q *question) looked(ctx context.Context, result *wire.Result) *wire.Result
 	named := *result
 	named.Summary.Names, _ = q.source.resolver.Names(ctx, addressesOf(result))
 	return &named
+}
+
+// nameServer connects to one name server, whatever the machine's configuration says; nil without one.
+func nameServer(address string) func(context.Context, string, string) (net.Conn, error) {
+	if address == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(strings.Trim(address, "[]"), "53")
+	}
+	dialer := &net.Dialer{Timeout: lookupTime}
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, address)
+	}
+}
+
+// addresses finds those of a host that a condition names. Its errors do not name the name server: that is nobody's
+// business.
+func (d *DataSource) addresses(ctx context.Context, name string) ([]netip.Addr, error) {
+	found, err := d.resolver.Addresses(ctx, name)
+	var dns *net.DNSError
+	switch {
+	case err == nil:
+		return found, nil
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return nil, errors.New("no such host")
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &dns) && dns.IsTimeout:
+		return nil, errors.New("the name server did not answer in time")
+	}
+	return nil, errors.New("the name server could not be asked")
 }
 
 // addressesOf are the addresses of the first rows, none twice. Networks have no names.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/weirflow/weir/pkg/frames"
@@ -57,16 +58,13 @@ type Query struct {
 // DecodeQuery reads a saved query of any version, fills in defaults and checks everything that can be checked without
 // asking a server, except for the condition, which Prepare parses. The error names the member and what would be right.
 func DecodeQuery(raw []byte) (Query, error) {
-	var q Query
-	var given struct {
-		Mirror *bool `json:"mirror"`
-	}
-	err := json.Unmarshal(raw, &q)
-	if err == nil {
-		err = json.Unmarshal(raw, &given)
-	}
-	if err != nil {
+	var given saved
+	if err := json.Unmarshal(raw, &given); err != nil {
 		return Query{}, fmt.Errorf("read the saved query: %w", plain(err))
+	}
+	q, err := given.query()
+	if err != nil {
+		return Query{}, err
 	}
 	if q.Version > queryVersion {
 		return Query{}, fmt.Errorf("the query was saved by a newer version of the plugin (query version %d, this one knows %d): update the plugin", q.Version, queryVersion)
@@ -78,11 +76,78 @@ func DecodeQuery(raw []byte) (Query, error) {
 	return q, nil
 }
 
+// saved is a query as it may stand in a dashboard: a variable may be in the place of a number or a switch, and its value
+// comes as a text.
+type saved struct {
+	members
+	Limit   any   `json:"limit"`
+	Resolve any   `json:"resolve"`
+	Enrich  any   `json:"enrich"`
+	Mirror  *bool `json:"mirror"`
+}
+
+type members Query
+
+func (s saved) query() (Query, error) {
+	q := Query(s.members)
+	q.Mirror = s.Mirror != nil && *s.Mirror
+	switch limit := s.Limit.(type) {
+	case nil:
+	case float64:
+		if q.Limit = int64(limit); float64(q.Limit) != limit {
+			return q, fmt.Errorf("limit %g: not a whole number", limit)
+		}
+	case string:
+		if err := leftIn(limit); err != nil {
+			return q, err
+		}
+		var err error
+		if q.Limit, err = strconv.ParseInt(strings.TrimSpace(limit), 10, 64); err != nil {
+			return q, fmt.Errorf("limit %q: not a number", limit)
+		}
+	default:
+		return q, errors.New(`limit: not a number`)
+	}
+	for _, option := range []struct {
+		name  string
+		given any
+		into  *bool
+	}{{"resolve", s.Resolve, &q.Resolve}, {"enrich", s.Enrich, &q.Enrich}} {
+		var err error
+		if *option.into, err = switchedOn(option.name, option.given); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+// switchedOn reads a switch; an empty text is off.
+func switchedOn(name string, given any) (bool, error) {
+	switch value := given.(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return value, nil
+	case string:
+		switch strings.ToLower(strings.TrimSpace(value)) {
+		case "true", "on", "yes", "1":
+			return true, nil
+		case "", "false", "off", "no", "0":
+			return false, nil
+		}
+		if err := leftIn(value); err != nil {
+			return false, err
+		}
+		return false, fmt.Errorf("%s %q: not one of true, false", name, value)
+	}
+	return false, fmt.Errorf("%s: not one of true, false", name)
+}
+
 // plain says which member has the wrong type without the names of Go's types.
 func plain(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return fmt.Errorf("member %q can't be a %s", wrong.Field, wrong.Value)
+		return fmt.Errorf("member %q can't be a %s", strings.TrimPrefix(wrong.Field, "members."), wrong.Value)
 	}
 	return err
 }

@@ -156,9 +156,17 @@ var leftover = regexp.MustCompile(`\$\w+|\$\{[^}]*\}|\[\[[\w:.]+\]\]`)
 func (q *Query) variables() error {
 	texts := []string{q.Condition, q.Hosts, q.Ifaces, q.Resolution, q.Compare, q.A, q.B, q.Actors, q.Label}
 	for _, text := range slices.Concat(texts, q.Columns, q.Servers) {
-		if found := leftover.FindString(text); found != "" {
-			return fmt.Errorf("variable %s has no value here: alert rules and shared links have no dashboard variables, so write the value itself", found)
+		if err := leftIn(text); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// leftIn is an error if a variable stands in the text.
+func leftIn(text string) error {
+	if found := leftover.FindString(text); found != "" {
+		return fmt.Errorf("variable %s has no value here: alert rules and shared links have no dashboard variables, so write the value itself", found)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ type answer struct {
 	command string
 	span    span
 	remarks []string
+	// covered says that the remarks tell what the data cover.
+	covered bool
 }
 
 // question checks a query. Every error is the user's to mend.
@@ -75,7 +77,8 @@ func (q *question) checkAlert() error {
 func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	ask := map[string]func(context.Context) (*answer, error){
 		typeTable: q.table, typeSeries: q.series, typeGraph: q.graph, typeVariable: q.variable,
-		typeAnnotations: q.annotations,
+		typeAnnotations: q.annotations, typePath: q.path, typeAsymmetry: q.asymmetry,
+		typeActors: q.actors, typeHosts: q.hosts,
 	}[q.query.QueryType]
 	a, err := ask(ctx)
 	if err != nil {
@@ -84,13 +87,8 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	if a.result == nil {
 		return a.frames, nil
 	}
-	if err := allFailed(a.result); err != nil {
+	if err := q.usable(a.result); err != nil {
 		return nil, err
-	}
-	if q.query.Strict {
-		if err := missing(a.result); err != nil {
-			return nil, err
-		}
 	}
 	q.describe(a, 0, 0)
 	if q.query.Debug && !q.alert {
@@ -99,17 +97,35 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	return a.frames, nil
 }
 
+// usable refuses an answer that nobody gave, and of a strict query one that lacks a part. The state of hosts is an
+// answer whatever it is.
+func (q *question) usable(result *wire.Result) error {
+	if q.query.QueryType == typeHosts {
+		return nil
+	}
+	if err := allFailed(result); err != nil {
+		return err
+	}
+	if q.query.Strict || q.source.settings.Strict {
+		return missing(result)
+	}
+	return nil
+}
+
 // describe writes notices, details and the command line onto the first frame.
 func (q *question) describe(a *answer, done, total int) {
 	remarks := a.remarks
 	if idle := q.query.idle(); len(idle) > 0 {
 		remarks = append(slices.Clip(remarks), fmt.Sprintf("%s has no effect on this type of query", strings.Join(idle, ", ")))
 	}
+	if q.query.Resolve && !q.source.settings.Lookup && !q.alert {
+		remarks = append(slices.Clip(remarks), "names are not looked up: reverse lookup is switched off in the data source's settings")
+	}
 	if text := q.olderServers(); text != "" {
 		remarks = append(slices.Clip(remarks), text)
 	}
 	frames.About{
-		Result: a.result, Command: a.command, First: a.span.first, Last: a.span.last, Step: a.span.step,
+		Result: a.result, Command: a.command, Covered: a.covered, First: a.span.first, Last: a.span.last, Step: a.span.step,
 		Remarks: remarks, Done: done, Total: total,
 	}.Describe(a.frames)
 }
