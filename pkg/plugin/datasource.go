@@ -47,7 +47,7 @@ type DataSource struct {
 	streams  atomic.Int64 // that run
 	// discovery keeps the roster up to date; nil: it stays.
 	discovery *discovery
-	now      func() time.Time
+	now       func() time.Time
 }
 
 // server is a configured server with its client; one with a problem has a client that only reports it.
