@@ -51,13 +51,16 @@ type Config struct {
 	// HostRows is how many groups are asked of a host where groups span hosts: the merge is exact as long as no host
 	// has more.
 	HostRows int64 `yaml:"host_rows"`
+	// FirstRows is how many groups are asked of a host at first where its largest suffice, shared by the hosts where they
+	// are many: more of them than the query asks for save further rounds.
+	FirstRows int64 `yaml:"first_rows"`
 	// ProgressEvery is the least time between two partial results.
 	ProgressEvery time.Duration `yaml:"progress_every"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{Concurrency: 32, HostTimeout: 30 * time.Second, HostRows: 250_000, ProgressEvery: 250 * time.Millisecond}
+	return Config{Concurrency: 32, HostTimeout: 30 * time.Second, HostRows: 250_000, FirstRows: 1000, ProgressEvery: 250 * time.Millisecond}
 }
 
 // Deps of a fleet; all may be zero.
@@ -74,7 +77,7 @@ type Fleet struct {
 
 // New returns a fleet of hosts with distinct names, which it asks in the order of their names.
 func New(hosts []Host, cfg Config, deps Deps) (*Fleet, error) {
-	if cfg.Concurrency < 1 || cfg.HostTimeout <= 0 || cfg.HostRows < 1 || cfg.ProgressEvery < 0 {
+	if cfg.Concurrency < 1 || cfg.HostTimeout <= 0 || cfg.HostRows < 1 || cfg.FirstRows < 0 || cfg.ProgressEvery < 0 {
 		return nil, errors.New("fleet: concurrency, host_timeout and host_rows must be above 0")
 	}
 	f := &Fleet{hosts: slices.Clone(hosts), cfg: cfg, now: deps.Now}

@@ -131,7 +131,7 @@ func (r *run) once(ctx context.Context, q *wire.Query, limit int64) (*wire.Resul
 			return nil, err
 		}
 		limit := limit
-		if q.Groups != nil && r.spanning && !able.Can(wire.FeatureGroups) {
+		if q.Groups != nil && !able.Can(wire.FeatureGroups) {
 			limit = r.most(q)
 		}
 		return r.askHost(ctx, i, q, r.request(i, q, limit, able))
@@ -192,7 +192,7 @@ func (r *run) request(i int, q *wire.Query, limit int64, able wire.Abilities) *w
 	if !r.spanning && q.Threshold > 0 && able.Can(wire.FeatureThreshold) {
 		request.Threshold = &q.Threshold
 	}
-	if q.Groups != nil && able.Can(wire.FeatureGroups) {
+	if len(q.Groups) > 0 && able.Can(wire.FeatureGroups) {
 		request.Groups = m.groups(r.hosts[i], q.Groups)
 	}
 	if !able.Can(wire.FeatureDedupe) {

@@ -61,16 +61,13 @@ func (r *run) newRounds(q *wire.Query) *rounds {
 	return rd
 }
 
-// Bounds on the groups that hosts are asked for at first: more cost little as long as all hosts together do not give
-// many, and often make further rounds needless.
-const (
-	firstRows    = 1000
-	firstRowsAll = 50_000
-)
+// firstHosts is the number of hosts from which on they share the groups that are asked for at first.
+const firstHosts = 50
 
 // atFirst is how many groups hosts are asked for at first, where so many would do.
 func (r *run) atFirst(enough int64) int64 {
-	return min(max(enough, min(firstRows, firstRowsAll/int64(max(len(r.open()), 1)))), r.most(r.query))
+	first := r.fleet.cfg.FirstRows * firstHosts / int64(max(len(r.open()), firstHosts))
+	return min(max(enough, first), r.most(r.query))
 }
 
 // find asks until the largest groups are known, or nobody is left to ask.

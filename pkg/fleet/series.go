@@ -36,18 +36,27 @@ func (r *run) series(ctx context.Context) (*wire.Result, error) {
 	for i := range rd.hosts {
 		r.members[i].failed = r.members[i].failed || !rd.hosts[i].answered
 	}
-	lapsed := len(r.open())
 	r.askNamed(ctx, &bins, r.merger, sums.ask)
 	result := r.result()
 	r.join(result, ranked, q)
-	if len(r.open()) < lapsed {
-		bound(result, lost(whole, ranked.Rows, result.Rows))
+	if r.lapsed(rd) {
+		bound(result, lost(whole, ranked, result.Rows))
 	}
 	if q.Other {
 		result.Summary.Other = sums.other(result)
 	}
 	result.Status = r.status(result)
 	return result, nil
+}
+
+// lapsed says whether a host is part of the ranking, but not of the bins.
+func (r *run) lapsed(rd *rounds) bool {
+	for i := range rd.hosts {
+		if rd.hosts[i].answered && r.members[i].failed {
+			return true
+		}
+	}
+	return false
 }
 
 // narrowed is a query for the sums over time of some columns.
@@ -86,15 +95,21 @@ func bound(result *wire.Result, b *wire.Bounded) {
 	}
 }
 
-// lost is by how much the bins of a group add up to less than its sum.
-func lost(whole *wire.Query, ranked, rows []wire.Row) *wire.Bounded {
+// lost is by how much the bins of a group add up to less than its sum, be it that it has none.
+func lost(whole *wire.Query, ranked *wire.Result, rows []wire.Row) *wire.Bounded {
 	m := wire.NewMerger(whole)
 	m.Add(&wire.Result{Rows: rows})
 	b := &wire.Bounded{Reason: boundedByFailure}
-	for i := range ranked {
-		sum, _ := m.Sum(&ranked[i])
-		want, got := whole.Weight(ranked[i].Counters.Flow()), whole.Weight(sum.Flow())
+	for i := range ranked.Rows {
+		sum, shown := m.Sum(&ranked.Rows[i])
+		want, got := whole.Weight(ranked.Rows[i].Counters.Flow()), whole.Weight(sum.Flow())
 		b.Missing = max(b.Missing, want-min(want, got))
+		if !shown {
+			b.Unseen = max(b.Unseen, want)
+		}
+	}
+	if ranked.Summary.Bounded != nil && b.Unseen > 0 {
+		b.Unseen = saturate(b.Unseen, ranked.Summary.Bounded.Missing)
 	}
 	return b
 }

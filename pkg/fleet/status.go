@@ -110,6 +110,9 @@ func (r *run) status(result *wire.Result) wire.Status {
 		status.Code, status.Message = wire.CodeMissingData, "no host has data of these interfaces in this time"+spans(result.HostsStatuses)
 	}
 	status.State = stateOf(status.Code)
+	if status.Code == wire.CodeMissingData && outside(result.HostsStatuses) {
+		status.State = wire.StateOutsideCoverage
+	}
 	if failed > 0 {
 		status.State = wire.StatePartial
 		status.Message = fmt.Sprintf("%d of %d hosts did not answer", failed, len(result.HostsStatuses))
@@ -117,6 +120,16 @@ func (r *run) status(result *wire.Result) wire.Status {
 		status.State, status.Message = wire.StatePartial, "not all hosts answered in full"
 	}
 	return status
+}
+
+// outside says that every host has data, but of other times.
+func outside(statuses map[string]wire.Status) bool {
+	for _, s := range statuses {
+		if s.State != wire.StateOutsideCoverage {
+			return false
+		}
+	}
+	return len(statuses) > 0
 }
 
 // maxSpans bounds how many hosts say what they have instead.
