@@ -35,6 +35,12 @@ type Info struct {
 	wire.Abilities
 }
 
+// Probe asks for a sign of life, which costs the server next to nothing.
+func (c *Client) Probe(ctx context.Context) error {
+	_, err := c.Info(ctx)
+	return err
+}
+
 // infoAge is how long the kind of a server is believed.
 const infoAge = 5 * time.Minute
 

@@ -41,9 +41,9 @@ func (r *run) before(ctx context.Context, whole *wire.Query, result *wire.Result
 	earlier := wire.NewMerger(&q)
 	r.askNamed(ctx, &q, earlier, nil)
 	unit := q.Resolution
-	for i := range r.members {
+	for i := range r.parties {
 		if q.Resolution == 0 {
-			unit = max(unit, r.members[i].able.Interval)
+			unit = max(unit, r.parties[i].able.Interval)
 		}
 	}
 	shift := time.Duration(whole.CompareShift()) * time.Second
@@ -79,7 +79,7 @@ func (r *run) askNamed(ctx context.Context, q *wire.Query, into *wire.Merger, al
 	r.far.Rounds++
 	limits := make([]int64, len(r.hosts))
 	r.ask(ctx, r.open(), func(ctx context.Context, i int) (*wire.Result, error) {
-		able := r.members[i].able
+		able := r.parties[i].able
 		if limits[i] = q.Limit; !able.Can(wire.FeatureGroups) {
 			limits[i] = r.most(q)
 		}
@@ -89,7 +89,7 @@ func (r *run) askNamed(ctx context.Context, q *wire.Query, into *wire.Merger, al
 		}
 		return result, err
 	}, func(i int, result *wire.Result) {
-		if hits := result.Summary.Hits; hits.Total > hits.Displayed && q.SortBy != wire.SortTime && !r.members[i].able.Can(wire.FeatureGroups) {
+		if hits := result.Summary.Hits; hits.Total > hits.Displayed && q.SortBy != wire.SortTime && !r.parties[i].able.Can(wire.FeatureGroups) {
 			r.outcomes[i].cut = true
 			result.Summary.Hits.Total = hits.Displayed // those that are not named do not count
 			into.Bound(&wire.Bounded{Missing: least(q, result), Reason: boundedByLimit})
@@ -100,13 +100,13 @@ func (r *run) askNamed(ctx context.Context, q *wire.Query, into *wire.Merger, al
 
 // askInParts asks a host for groups, so many in one request as a server takes.
 func (r *run) askInParts(ctx context.Context, i int, q *wire.Query, limit int64, able wire.Abilities) (*wire.Result, error) {
-	if !able.Can(wire.FeatureGroups) || len(q.Groups) <= maxNamed {
+	if !able.Can(wire.FeatureGroups) || len(q.Groups) <= maxAsked {
 		return r.askHost(ctx, i, q, r.request(i, q, limit, able))
 	}
 	var whole *wire.Result
-	for from := 0; from < len(q.Groups); from += maxNamed {
+	for from := 0; from < len(q.Groups); from += maxAsked {
 		part := *q
-		part.Groups = q.Groups[from:min(from+maxNamed, len(q.Groups))]
+		part.Groups = q.Groups[from:min(from+maxAsked, len(q.Groups))]
 		result, err := r.askHost(ctx, i, &part, r.request(i, &part, limit, able))
 		if err != nil {
 			return nil, err

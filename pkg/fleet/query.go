@@ -16,7 +16,7 @@ type run struct {
 	fleet    *Fleet
 	query    *wire.Query // with time bins that all hosts can fill
 	hosts    []Host
-	members  []member
+	parties  []party
 	spanning bool // groups may have rows of several hosts
 	merger   *wire.Merger
 	outcomes []outcome
@@ -24,8 +24,9 @@ type run struct {
 	shown    time.Time // when the last partial result was handed out
 	progress func(*wire.Result)
 	far      wire.Progress
-	unsure   bool // hits are an upper bound
-	hidden   bool // rows of partial results are not those of the answer
+	ids      map[string]owner // of hosts that are part of the answer
+	unsure   bool             // hits are an upper bound
+	hidden   bool             // rows of partial results are not those of the answer
 }
 
 // outcome is what became of one host.
@@ -42,7 +43,7 @@ type outcome struct {
 //
 // Where groups span hosts and the largest are asked for, hosts are asked in rounds; see rounds.go.
 func (f *Fleet) Query(ctx context.Context, q *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {
-	hosts, err := f.choose(q.Request)
+	hosts, err := f.choose(ctx, q.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (r *run) truncated(i int, displayed, total int64) {
 // request is what a host is asked: times and bins as we understand them, since clocks and zones differ; without
 // the terms on sums where groups span hosts, and without what the host's labels decide.
 func (r *run) request(i int, q *wire.Query, limit int64, able wire.Abilities) *wire.Request {
-	m := &r.members[i]
+	m := &r.parties[i]
 	request := *q.Request
 	request.QueryHosts, request.QueryHostsResolverType = "", ""
 	request.Query = m.columns(q)

@@ -17,7 +17,7 @@ import (
 // asks for the bins of these, and where the rest is asked for, for the sums of all bins.
 func (r *run) series(ctx context.Context) (*wire.Result, error) {
 	q := r.query
-	whole := narrowed(q, slices.DeleteFunc(slices.Clone(q.Columns), isTime))
+	whole := sumsOver(q, slices.DeleteFunc(slices.Clone(q.Columns), isTime))
 	if len(whole.Columns) == 0 {
 		return r.once(ctx, q, q.Limit) // one group
 	}
@@ -34,7 +34,7 @@ func (r *run) series(ctx context.Context) (*wire.Result, error) {
 	r.merger = wire.NewMerger(&bins)
 	sums := newBinSums(r, q)
 	for i := range rd.hosts {
-		r.members[i].failed = r.members[i].failed || !rd.hosts[i].answered
+		r.parties[i].failed = r.parties[i].failed || !rd.hosts[i].answered
 	}
 	r.askNamed(ctx, &bins, r.merger, sums.ask)
 	result := r.result()
@@ -52,15 +52,15 @@ func (r *run) series(ctx context.Context) (*wire.Result, error) {
 // lapsed says whether a host is part of the ranking, but not of the bins.
 func (r *run) lapsed(rd *rounds) bool {
 	for i := range rd.hosts {
-		if rd.hosts[i].answered && r.members[i].failed {
+		if rd.hosts[i].answered && r.parties[i].failed {
 			return true
 		}
 	}
 	return false
 }
 
-// narrowed is a query for the sums over time of some columns.
-func narrowed(q *wire.Query, columns []wire.Column) *wire.Query {
+// sumsOver is a query for the sums over time of some columns.
+func sumsOver(q *wire.Query, columns []wire.Column) *wire.Query {
 	narrow := *q
 	narrow.Columns, narrow.Series, narrow.Resolution = columns, false, 0
 	names := make([]string, len(columns))
@@ -127,7 +127,7 @@ func newBinSums(r *run, q *wire.Query) *binSums {
 		return &binSums{}
 	}
 	b := &binSums{run: r}
-	b.query = narrowed(q, slices.DeleteFunc(slices.Clone(q.Columns), func(c wire.Column) bool { return !isTime(c) }))
+	b.query = sumsOver(q, slices.DeleteFunc(slices.Clone(q.Columns), func(c wire.Column) bool { return !isTime(c) }))
 	b.query.Resolution, b.query.SortBy, b.query.Other, b.query.Limit = q.Resolution, wire.SortTime, false, math.MaxInt64
 	b.query.Threshold, b.query.Groups, b.query.Seen = 0, nil, false
 	b.sums = wire.NewMerger(b.query)

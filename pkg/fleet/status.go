@@ -1,29 +1,13 @@
 package fleet
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/wire"
 )
-
-// failure is the status of a host that did not answer.
-func failure(err error) wire.Status {
-	status := wire.Status{Code: wire.CodeError, State: wire.StateError, Message: err.Error()}
-	var e *client.Error
-	if errors.As(err, &e) {
-		status.Message = e.Text // the host's name stands beside it
-	}
-	if errors.As(err, &e) && e.Kind == client.KindTimeout || errors.Is(err, context.DeadlineExceeded) {
-		status.State = wire.StateTimeout
-	}
-	return status
-}
 
 // single is the status of a server that is one host. goProbe's sensors call themselves ok even without data: then
 // the status of the whole answer says more.

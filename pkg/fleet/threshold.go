@@ -15,7 +15,7 @@ func (rd *rounds) lower(ctx context.Context, tau uint64) bool {
 	var bounds []uint64
 	fixed := uint64(0)
 	for i, p := range rd.open {
-		if p.able && !rd.run.members[i].failed {
+		if p.able && !rd.run.parties[i].failed {
 			which, bounds = append(which, i), append(bounds, p.bound)
 		} else {
 			fixed = saturate(fixed, p.bound)
@@ -34,7 +34,7 @@ func (rd *rounds) lower(ctx context.Context, tau uint64) bool {
 	}
 	limit := rd.run.most(rd.query)
 	rd.more(ctx, which, func(ctx context.Context, i int, q *wire.Query) (*wire.Result, error) {
-		request := rd.run.request(i, q, limit, rd.run.members[i].able)
+		request := rd.run.request(i, q, limit, rd.run.parties[i].able)
 		if threshold > 0 {
 			request.Threshold = &threshold
 		}
@@ -101,8 +101,8 @@ func (rd *rounds) reach() (most []uint64, missing []int) {
 	return most, missing
 }
 
-// maxNamed is how many groups are named in one request.
-const maxNamed = 4096
+// maxAsked is how many groups are named in one request.
+const maxAsked = 4096
 
 // fetch asks every host for those of the groups whose part there is not known. It says whether anybody could be asked.
 func (rd *rounds) fetch(ctx context.Context, groups []int) bool {
@@ -110,7 +110,7 @@ func (rd *rounds) fetch(ctx context.Context, groups []int) bool {
 	wanted := make(map[int][]int)
 	names := make(map[int]wire.Group)
 	for i, p := range rd.open {
-		if !p.able || rd.run.members[i].failed {
+		if !p.able || rd.run.parties[i].failed {
 			continue
 		}
 		for _, g := range groups {
@@ -132,7 +132,7 @@ func (rd *rounds) fetch(ctx context.Context, groups []int) bool {
 			q.Groups[k] = names[g]
 		}
 		q.Limit = int64(len(q.Groups))
-		return rd.run.askInParts(ctx, i, q, q.Limit, rd.run.members[i].able)
+		return rd.run.askInParts(ctx, i, q, q.Limit, rd.run.parties[i].able)
 	}, func(i int, result *wire.Result) {
 		p := &rd.hosts[i]
 		p.delivered += rd.merger.AddNew(result.Rows, &p.seen)
@@ -196,7 +196,7 @@ func (rd *rounds) judge() {
 
 func (rd *rounds) reason() string {
 	for i := range rd.open {
-		if rd.run.members[i].failed {
+		if rd.run.parties[i].failed {
 			return boundedByFailure
 		}
 	}

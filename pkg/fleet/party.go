@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -19,8 +18,8 @@ type Abler interface {
 	Abilities(ctx context.Context) (wire.Abilities, error)
 }
 
-// member is a host within a query.
-type member struct {
+// party is a host within a query.
+type party struct {
 	labels    map[string]string // of the inventory, those that the query groups by
 	condition string            // what is left of the query's once the labels are known
 	failed    bool              // it is not asked again
@@ -34,10 +33,10 @@ func (r *run) meet() error {
 	if err != nil {
 		return wire.NewProblem(http.StatusUnprocessableEntity, "the query is not valid", wire.Fault{Location: "body.condition", Message: err.Error()})
 	}
-	r.members = make([]member, len(r.hosts))
+	r.parties = make([]party, len(r.hosts))
 	r.far.Hosts = len(r.hosts)
 	for i := range r.hosts {
-		m, labels := &r.members[i], r.hosts[i].Labels
+		m, labels := &r.parties[i], r.hosts[i].Labels
 		m.condition = r.query.Request.Condition
 		rest, holds := condition.Given(labels)
 		if !holds {
@@ -68,9 +67,9 @@ func (r *run) several() bool {
 		return false
 	}
 	if r.query.Matcher.HasGroup() {
-		for i := range r.members {
-			if condition, err := filter.Parse(r.members[i].condition); err == nil {
-				r.members[i].condition = condition.RowTerms().String()
+		for i := range r.parties {
+			if condition, err := filter.Parse(r.parties[i].condition); err == nil {
+				r.parties[i].condition = condition.RowTerms().String()
 			}
 		}
 	}
@@ -79,8 +78,8 @@ func (r *run) several() bool {
 
 // open are the hosts that can be asked.
 func (r *run) open() (list []int) {
-	for i := range r.members {
-		if !r.members[i].failed {
+	for i := range r.parties {
+		if !r.parties[i].failed {
 			list = append(list, i)
 		}
 	}
@@ -89,7 +88,7 @@ func (r *run) open() (list []int) {
 
 // columns are what the host groups by: without the labels that the inventory gives it, which are the same for all its
 // rows.
-func (m *member) columns(q *wire.Query) string {
+func (m *party) columns(q *wire.Query) string {
 	var names []string
 	for _, c := range q.Columns {
 		if _, known := m.labels[c.Label]; !known || c.Label == "" {
@@ -104,7 +103,7 @@ func (m *member) columns(q *wire.Query) string {
 
 // groups are the groups as a host knows them: by the labels that it gives its rows itself. Where none can be its, it is
 // asked for all, which the merger drops.
-func (m *member) groups(h Host, groups []wire.Group) []wire.Group {
+func (m *party) groups(h Host, groups []wire.Group) []wire.Group {
 	own, all := make([]wire.Group, 0, len(groups)), make([]wire.Group, 0, len(groups))
 	for _, g := range groups {
 		l := &g.Labels
@@ -142,18 +141,37 @@ func distinct(groups []wire.Group) []wire.Group {
 	})
 }
 
-// abilities are what a host can do. Whoever cannot say so could not answer a query either.
-func (r *run) abilities(ctx context.Context, i int) (wire.Abilities, error) {
-	m := &r.members[i]
-	abler, ok := r.hosts[i].Client.(Abler)
+// abilities are what a host can do, remembered for as long as its catalog. Whoever cannot say so could not answer a
+// query either.
+func (r *run) abilities(ctx context.Context, i int) (able wire.Abilities, err error) {
+	m, h, f := &r.parties[i], r.hosts[i], r.fleet
+	abler, ok := h.state.client.(Abler)
 	if m.known || !ok {
 		return m.able, nil
 	}
-	able, err := abler.Abilities(ctx)
-	if err == nil {
-		m.able, m.known = able, true
+	if able, ok = h.state.abilities(f.now(), f.cfg.CatalogAge); !ok {
+		if err := f.guarded(ctx, h, func(ctx context.Context) (err error) {
+			able, err = abler.Abilities(ctx)
+			return err
+		}); err != nil {
+			return able, err
+		}
+		h.state.setAbilities(able, f.now())
 	}
-	return able, err
+	m.able, m.known = able, true
+	return able, nil
+}
+
+func (s *state) abilities(now time.Time, age time.Duration) (wire.Abilities, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.able, !s.ableAt.IsZero() && now.Sub(s.ableAt) < age
+}
+
+func (s *state) setAbilities(able wire.Abilities, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.able, s.ableAt = able, now
 }
 
 // align finds time bins that all hosts can fill, where groups span hosts whose intervals are not equally long.
@@ -166,8 +184,8 @@ func (r *run) align(ctx context.Context) error {
 		return nil, err
 	}, nil)
 	common, least := time.Duration(0), time.Duration(0)
-	for i := range r.members {
-		d := r.members[i].able.Interval
+	for i := range r.parties {
+		d := r.parties[i].able.Interval
 		switch {
 		case d < time.Second || d%time.Second != 0:
 			continue
@@ -217,8 +235,8 @@ func (r *run) ask(ctx context.Context, which []int, work func(ctx context.Contex
 		return err
 	}, func(k int, err error) {
 		i := which[k]
-		if err == nil && results[k] == nil && take != nil {
-			err = fmt.Errorf("no answer")
+		if err == nil && results[k] != nil {
+			err = r.twice(i, results[k])
 		}
 		if r.book(i, results[k], err, took[k]); err == nil && take != nil {
 			take(i, results[k])
@@ -242,7 +260,7 @@ func (r *run) partial() *wire.Result {
 
 // book notes what became of one question to a host.
 func (r *run) book(i int, result *wire.Result, err error, took time.Duration) {
-	o, m := &r.outcomes[i], &r.members[i]
+	o, m := &r.outcomes[i], &r.parties[i]
 	if err != nil {
 		m.failed = true
 	}
@@ -305,8 +323,7 @@ func (r *run) lapse(o *outcome, err error) {
 	}
 }
 
-// askHost asks one host.
-func (r *run) askHost(ctx context.Context, i int, _ *wire.Query, request *wire.Request) (*wire.Result, error) {
-	asked := *request // clients may not share what they might change
-	return r.hosts[i].Client.Query(ctx, &asked)
+// askHost asks one host what was made of a query.
+func (r *run) askHost(ctx context.Context, i int, q *wire.Query, request *wire.Request) (*wire.Result, error) {
+	return r.fleet.ask(ctx, r.hosts[i], q, request)
 }
