@@ -10,6 +10,7 @@ package actors
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -61,7 +62,7 @@ func Parse(data []byte, format string) (*List, error) {
 		return nil, err
 	}
 	p := &parser{health: Health{Format: f.name}}
-	if err := p.lines(data, f.reader()); err != nil {
+	if err := p.lines(string(data), f.reader()); err != nil {
 		return nil, err
 	}
 	l := p.list()
@@ -79,14 +80,14 @@ type parser struct {
 	health   Health
 }
 
-func (p *parser) lines(data []byte, read lineReader) error {
-	for line := range bytes.Lines(data) {
+func (p *parser) lines(data string, read lineReader) error {
+	for line := range strings.Lines(data) {
 		p.health.Lines++
 		if len(line) > maxLine {
-			p.fault(string(line[:32]), fmt.Errorf("the line is longer than %d bytes", maxLine))
+			p.fault(line[:32], fmt.Errorf("the line is longer than %d bytes", maxLine))
 			continue
 		}
-		text := string(bytes.TrimSpace(line))
+		text := strings.TrimSpace(line)
 		entry, err := read(text)
 		if err != nil {
 			p.fault(text, err)
@@ -95,8 +96,11 @@ func (p *parser) lines(data []byte, read lineReader) error {
 		if entry == "" {
 			continue
 		}
-		prefix, err := parsePrefix(entry)
-		if err != nil {
+		six, plain := lookup.Parse6(entry)
+		prefix := netip.Prefix{}
+		if a := netip.AddrFrom16(six); plain && !a.Is4In6() {
+			prefix = netip.PrefixFrom(a, 128)
+		} else if prefix, err = parsePrefix(entry); err != nil {
 			p.fault(text, err)
 			continue
 		}
@@ -152,8 +156,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 // list sorts what was read and makes the set of it.
 func (p *parser) list() *List {
 	read := len(p.list4) + len(p.list6) + len(p.networks)
-	slices.Sort(p.list4)
-	slices.SortFunc(p.list6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	lookup.Sort(p.list4, func(a *uint32) (uint64, uint64) { return uint64(*a) << 32, 0 }, cmp.Compare)
+	lookup.Sort(p.list6, lookup.Numbers6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 	slices.SortFunc(p.networks, netip.Prefix.Compare)
 	l := &List{
 		list4: slices.Compact(p.list4), list6: slices.Compact(p.list6), networks: slices.Compact(p.networks),
@@ -183,7 +187,8 @@ func (l *List) Contains(a netip.Addr) bool {
 		b := a.As4()
 		found = l.set4.Contains(binary.BigEndian.Uint32(b[:]))
 	} else if a.IsValid() {
-		found = l.set6.Contains(a.As16())
+		b := a.As16()
+		found = l.set6.Contains(lookup.Numbers6(&b))
 	}
 	return found || l.trie != nil && l.trie.Contains(a.WithZone(""))
 }

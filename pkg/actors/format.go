@@ -5,11 +5,11 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
-
-	"maps"
+	"unicode"
 )
 
 // lineReader finds the entry of one line; empty: the line has none, such as a comment.
@@ -59,22 +59,22 @@ func firstLine(data []byte) string {
 
 // uncommented is a line without what follows a comment sign (FireHOL has #, Spamhaus has ;) and without blanks around.
 func uncommented(line string) string {
-	if i := strings.IndexAny(line, "#;"); i >= 0 {
-		line = line[:i]
+	for i := range len(line) {
+		if line[i] == '#' || line[i] == ';' {
+			line = line[:i]
+			break
+		}
 	}
 	return strings.TrimSpace(line)
 }
 
 // readPlain takes the first word of a line, and no second one: a line of prose is no entry.
 func readPlain(line string) (string, error) {
-	words := strings.Fields(uncommented(line))
-	switch len(words) {
-	case 0:
-		return "", nil
-	case 1:
-		return words[0], nil
+	entry := uncommented(line)
+	if strings.IndexFunc(entry, unicode.IsSpace) >= 0 {
+		return "", fmt.Errorf("%q: expected one address or prefix", clip(line))
 	}
-	return "", fmt.Errorf("%q: expected one address or prefix", clip(line))
+	return entry, nil
 }
 
 // addressColumns are the titles of columns that hold what a list is about, the best first.

@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/gaissmai/bart"
 )
@@ -52,7 +53,7 @@ const maxFaults = 20
 func (p *parser) fault(text string, err error) {
 	p.health.FaultCount++
 	if len(p.health.Faults) < maxFaults {
-		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, clip(text), err.Error()})
+		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, strings.Clone(clip(text)), err.Error()})
 	}
 }
 
