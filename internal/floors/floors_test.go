@@ -22,7 +22,7 @@ var floors = map[string]int{
 	"pkg/wire":      2,
 	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3,
 	"pkg/fleet": 4, "pkg/enrich": 4,
-	"pkg/serve": 5, "pkg/frames": 5,
+	"pkg/serve": 5, "pkg/frames": 5, "pkg/reports": 5,
 	"pkg/plugin": 6,
 	"pkg":        7,
 

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +39,8 @@ type Client struct {
 	deps    Deps
 	address address
 	http    *http.Client
-	turn    chan struct{} // one query at a time, for goProbe sensors
+	own     *http.Transport // nil: the caller's transport is used
+	turn    chan struct{}   // one query at a time, for goProbe sensors
 
 	mu       sync.Mutex
 	info     *Info
@@ -47,7 +49,7 @@ type Client struct {
 
 // New checks the configuration; it connects to nothing. Its errors name what to change.
 func New(cfg Config, deps Deps) (*Client, error) {
-	where, err := parseAddress(cfg.URL)
+	where, err := parseAddress(cfg.URL, cfg.Transport != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +63,16 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if where.socket != "" && cfg.RejectUnix {
 		return nil, fmt.Errorf("address %s: Unix sockets are not allowed here: use http:// or https://", where)
 	}
-	if cfg.Token != "" && !where.private() && !cfg.AllowCleartextToken {
+	if cfg.Token != "" && cfg.Transport == nil && !where.private() && !cfg.AllowCleartextToken {
 		return nil, fmt.Errorf("address %s: the token would be sent unencrypted: use https://", where)
 	}
-	transport, err := c.transport()
-	if err != nil {
-		return nil, fmt.Errorf("address %s: %w", where, err)
+	transport := cfg.Transport
+	if transport == nil {
+		own, err := c.transport()
+		if err != nil {
+			return nil, fmt.Errorf("address %s: %w", where, err)
+		}
+		transport, c.own = own, own
 	}
 	c.http = &http.Client{Transport: transport, CheckRedirect: c.redirect}
 	return c, nil
@@ -77,12 +83,14 @@ func (c *Client) Address() string { return c.address.String() }
 
 // Close closes idle connections. Calls after it open new ones.
 func (c *Client) Close() error {
-	c.http.CloseIdleConnections()
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
 	return nil
 }
 
 func (c *Client) transport() (*http.Transport, error) {
-	config, err := c.cfg.TLS.config()
+	config, err := c.cfg.TLS.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +99,9 @@ func (c *Client) transport() (*http.Transport, error) {
 		TLSClientConfig: config, DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+	}
+	if c.cfg.RefuseLocal {
+		t.Proxy, t.DialContext = nil, elsewhere(dialer) // a proxy would connect where we do not see it
 	}
 	if c.address.socket != "" {
 		t.Proxy = nil
@@ -134,7 +145,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		}
 	}
 	err := c.once(ctx, method, path, query, payload, out)
-	if isReset(err) && ctx.Err() == nil {
+	if isUnanswered(err) && ctx.Err() == nil {
 		err = c.once(ctx, method, path, query, payload, out)
 	}
 	for range patience {
@@ -194,10 +205,12 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 	c.head(r, payload != nil)
 	response, err := c.http.Do(r)
 	if err != nil {
-		return err
+		return unanswered{err}
 	}
 	defer response.Body.Close()
-	limited := &io.LimitedReader{R: response.Body, N: c.cfg.MaxResponse + 1}
+	body, done := c.cfg.Answers.read(ctx, response.Body)
+	defer done()
+	limited := &io.LimitedReader{R: body, N: c.cfg.MaxResponse + 1}
 	if response.StatusCode >= 300 {
 		return c.refusal(response, limited)
 	}
@@ -230,6 +243,10 @@ func (c *Client) head(r *http.Request, body bool) {
 	}
 	if c.cfg.RuntimeID != "" {
 		r.Header.Set("X-Goprobe-Runtime-Id", c.cfg.RuntimeID)
+		r.Header.Set(wire.PathHeader, strings.Join(append(slices.Clone(span.Path(r.Context())), c.cfg.RuntimeID), ","))
+	}
+	if end, ok := r.Context().Deadline(); ok {
+		r.Header.Set(wire.TimeoutHeader, strconv.FormatInt(max(time.Until(end).Milliseconds(), 1), 10))
 	}
 	if parent := span.Parent(r.Context()); parent != "" {
 		r.Header.Set("Traceparent", parent)

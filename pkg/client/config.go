@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -32,6 +33,14 @@ type Config struct {
 	RuntimeID string
 	// UserAgent names the caller; empty: "weir".
 	UserAgent string
+	// RefuseLocal refuses to connect to addresses of this machine and of its links, whatever name they have: for
+	// addresses that come from elsewhere than the configuration. Proxies are not used then.
+	RefuseLocal bool
+	// Transport carries the requests instead of HTTP over TCP or a Unix socket, and sees to privacy itself: TLS and
+	// RefuseLocal are its business, and the URL may have the scheme nats. Nil: HTTP. It is the caller's to close.
+	Transport http.RoundTripper
+	// Answers bounds the memory that large answers take, of all clients that share it; nil: no bound but MaxResponse.
+	Answers *Answers
 }
 
 // TLS is how to verify the server and what to show it. Certificates are PEM texts, not files.
@@ -77,7 +86,11 @@ func (a address) private() bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-func parseAddress(text string) (address, error) {
+// schemeNATS is that of addresses which a Config.Transport reaches.
+const schemeNATS = "nats"
+
+// parseAddress reads an address; carried says that a transport of the caller's goes there.
+func parseAddress(text string, carried bool) (address, error) {
 	text = strings.TrimSpace(text)
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		path = "/" + strings.TrimLeft(path, "/")
@@ -97,7 +110,7 @@ func parseAddress(text string) (address, error) {
 	if err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
 		return address{}, fmt.Errorf("address %q: expected host:8145, https://host:8145 or unix:/path", shown(text))
 	}
-	if u.Scheme != "http" && u.Scheme != "https" {
+	if u.Scheme != "http" && u.Scheme != "https" && (u.Scheme != schemeNATS || !carried) {
 		return address{}, fmt.Errorf("address %q: unknown scheme %q: expected http, https or unix", shown(text), u.Scheme)
 	}
 	if strings.HasSuffix(u.Host, ":") {
@@ -118,8 +131,8 @@ func shown(text string) string {
 	return text
 }
 
-// config builds the TLS configuration.
-func (t TLS) config() (*tls.Config, error) {
+// Config builds the TLS configuration.
+func (t TLS) Config() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.SkipVerify}
 	if t.CA != "" {
 		config.RootCAs = x509.NewCertPool()

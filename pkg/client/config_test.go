@@ -19,16 +19,16 @@ func TestAddresses(t *testing.T) {
 		"unix:/run/weir/probe.sock":     "unix:/run/weir/probe.sock",
 		"unix:///run/weir/probe.sock":   "unix:/run/weir/probe.sock",
 	} {
-		if a, err := parseAddress(text); err != nil || a.String() != want {
+		if a, err := parseAddress(text, false); err != nil || a.String() != want {
 			t.Errorf("%q: %v, %v; want %s", text, a, err, want)
 		}
 	}
 	for _, text := range []string{"", "ftp://probe", "unix:", "unix:///", "http://", "probe:", "probe?x=1", "http://probe/#x", "pro be", "probe:x"} {
-		if a, err := parseAddress(text); err == nil {
+		if a, err := parseAddress(text, false); err == nil {
 			t.Errorf("%q is accepted as %s", text, a)
 		}
 	}
-	if _, err := parseAddress("ftp://me:secret@probe"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := parseAddress("ftp://me:secret@probe", false); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error shows the password: %v", err)
 	}
 }

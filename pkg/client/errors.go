@@ -72,6 +72,8 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 		return c.fail(KindTimeout, err, "is the host up, and does a firewall drop the connection?", "no answer in time")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return c.fail(KindRefused, err, c.refusedHint(), "connection refused")
+	case errors.Is(err, errLocal):
+		return c.fail(KindUnreachable, err, "name the host in the inventory's own file, or allow local targets", "the address is one of this machine or link, which a discovered target may not have")
 	case errors.As(err, &dns):
 		return c.fail(KindUnreachable, err, "check the name in the address", "no address for the name %s", dns.Name)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -160,7 +162,19 @@ func (c *Client) statusError(status int, p *wire.Problem, body string) *Error {
 	return e
 }
 
-// isReset says that the connection ended under the request, so that asking again may help.
+// unanswered is an error before the first byte of an answer: the server has perhaps not even got the request.
+type unanswered struct{ error }
+
+func (u unanswered) Unwrap() error { return u.error }
+
+// isUnanswered says that the connection ended before anything of an answer came. What was asked can be asked again
+// then, since asking twice does the same as once; a server that breaks off in its answer would do so again.
+func isUnanswered(err error) bool {
+	var u unanswered
+	return errors.As(err, &u) && isReset(err)
+}
+
+// isReset says that the connection ended under the request.
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || isEOF(err)
 }

@@ -48,7 +48,9 @@ func (c *Client) Stream(ctx context.Context, r *wire.Request, partial func(*wire
 		return nil, c.transportError(ctx, err)
 	}
 	defer response.Body.Close()
-	limited := &io.LimitedReader{R: response.Body, N: c.cfg.MaxResponse + 1}
+	whole, done := c.cfg.Answers.read(ctx, response.Body)
+	defer done()
+	limited := &io.LimitedReader{R: whole, N: c.cfg.MaxResponse + 1}
 	if response.StatusCode >= 300 {
 		return nil, c.transportError(ctx, c.refusal(response, limited))
 	}

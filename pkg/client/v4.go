@@ -19,6 +19,7 @@ import (
 //     here over all rows, which is why they are asked for as many as there are;
 //   - sensors mix up the answers to concurrent queries: one is asked at a time;
 //   - sensors ignore num_results and time_resolution and give rows of live data ungrouped: the merger sums and cuts;
+//   - when a row was seen first and last is found from rows by time, which are many;
 //   - a zone stands in no time without offset: times are sent in Unix seconds;
 //   - an empty store is a 500: here it is an answer without data.
 
@@ -65,6 +66,9 @@ func requestV4(r *wire.Request, q *wire.Query, kind ServerKind, now time.Time) *
 	names := make([]string, len(q.Columns))
 	for i, c := range q.Columns {
 		names[i] = c.Field.Name // networks are grouped here
+	}
+	if q.Seen {
+		names = append(names, "time") // completeV4 takes it out again
 	}
 	v4 := &wire.Request{
 		Query: strings.Join(names, ","), Ifaces: r.Ifaces, Condition: r.Condition, In: r.In, Out: r.Out, Sum: r.Sum,
@@ -118,8 +122,13 @@ func (c *Client) queryV4(ctx context.Context, r *wire.Request, kind ServerKind) 
 // completeV4 does here what the server cannot.
 func completeV4(q *wire.Query, answer *wire.Result, condition string) *wire.Result {
 	for i := range answer.Rows {
-		if t := &answer.Rows[i].Labels.Timestamp; q.Has("time") && t.IsZero() { // a row of live data
+		row := &answer.Rows[i]
+		t := &row.Labels.Timestamp
+		if (q.Has("time") || q.Seen) && t.IsZero() { // a row of live data
 			*t = time.Unix(liveStamp(answer), 0).UTC()
+		}
+		if q.Seen {
+			row.FirstSeen, row.LastSeen, row.Labels.Timestamp = *t, *t, time.Time{}
 		}
 	}
 	merger := wire.NewMerger(q)

@@ -123,6 +123,29 @@ func TestSensorSeries(t *testing.T) {
 	}
 }
 
+func TestSensorSeen(t *testing.T) {
+	var seen map[string]any
+	_, c := serving(t, sensor(t, "goprobe", `[
+{"labels":{"timestamp":"2026-09-21T16:08:21+02:00","iface":"eth0"},"attributes":{"sip":"192.0.2.1"},"counters":{"br":10}},
+{"labels":{"timestamp":"2026-09-21T14:03:21Z","iface":"eth0"},"attributes":{"sip":"192.0.2.1"},"counters":{"br":10}},
+{"labels":{"iface":"eth0"},"attributes":{"sip":"192.0.2.2"},"counters":{"br":15}}]`, &seen))
+	got, err := c.Query(t.Context(), &wire.Request{Query: "sip", Ifaces: "any", Merge: true, Seen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spans []string
+	for _, r := range got.Rows {
+		spans = append(spans, fmt.Sprintf("%d %s %s %v", r.Counters.BytesReceived, r.FirstSeen.Format("15:04:05"), r.LastSeen.Format("15:04:05"), r.Labels.Timestamp.IsZero()))
+	}
+	// The row without a time stamp is of the interval that ran when the query did.
+	if diff := cmp.Diff([]string{"20 14:03:21 14:08:21 true", "15 14:15:00 14:15:00 true"}, spans); diff != "" {
+		t.Error(diff)
+	}
+	if seen["query"] != "sip,time" || seen["seen"] != nil {
+		t.Errorf("asked %v", seen)
+	}
+}
+
 func TestSensorIsAskedOneQueryAtATime(t *testing.T) {
 	_, c := serving(t, sensor(t, "goprobe", liveRows, nil))
 	var wait sync.WaitGroup

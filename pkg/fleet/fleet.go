@@ -32,6 +32,14 @@ type Client interface {
 type Host struct {
 	Name   string
 	Client Client
+	// ID is the identity of the host's store where the inventory knows it; empty: what the host says counts.
+	ID string
+	// Labels are those that the inventory gives the host; they win over its own.
+	Labels map[string]string
+	// Groups that the host belongs to, for selections such as @edge.
+	Groups []string
+	// Gateway says that hosts are behind this one, which selections can name.
+	Gateway bool
 }
 
 // Config bounds the fan-out.

@@ -132,7 +132,7 @@ func newFleet(t *testing.T, cfg Config, stores ...*store) *Fleet {
 	t.Helper()
 	hosts := make([]Host, len(stores))
 	for i, s := range stores {
-		hosts[i] = Host{s.name, s}
+		hosts[i] = Host{Name: s.name, Client: s}
 	}
 	f, err := New(hosts, cfg, Deps{Now: func() time.Time { return now }})
 	if err != nil {
@@ -198,7 +198,7 @@ func (canned) Catalog(context.Context) (*wire.Catalog, error)               { re
 func TestNewRefuses(t *testing.T) {
 	ok := &store{name: "a"}
 	for name, hosts := range map[string][]Host{
-		"twice": {{"a", ok}, {"b", ok}, {"a", ok}}, "no name": {{"", ok}}, "no client": {{"a", nil}}, "comma": {{"a,b", ok}}, "any": {{"Any", ok}},
+		"twice": {{Name: "a", Client: ok}, {Name: "b", Client: ok}, {Name: "a", Client: ok}}, "no name": {{Name: "", Client: ok}}, "no client": {{Name: "a", Client: nil}}, "comma": {{Name: "a,b", Client: ok}}, "any": {{Name: "Any", Client: ok}},
 	} {
 		if _, err := New(hosts, DefaultConfig(), Deps{}); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -81,7 +81,7 @@ func TestOverallStatus(t *testing.T) {
 		}
 		outside := &wire.Result{Status: wire.Status{Code: wire.CodeMissingData, State: wire.StateOutsideCoverage, Message: "eth0 has data since yesterday"},
 			HostsStatuses: map[string]wire.Status{"x": {Code: wire.CodeOK}}, Hostname: "x", Summary: wire.Summary{Interfaces: []string{"eth0"}}}
-		f, err := New([]Host{{"a", fixed{outside}}, {"b", fixed{outside}}}, DefaultConfig(), Deps{})
+		f, err := New([]Host{{Name: "a", Client: fixed{outside}}, {Name: "b", Client: fixed{outside}}}, DefaultConfig(), Deps{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestHostsBehindAGateway(t *testing.T) {
 			Rows:          []wire.Row{{Labels: wire.Labels{Iface: "eth0", Host: "inner"}, Counters: wire.Counters{BytesReceived: 1}}},
 		}
 	}}
-	f, err := New([]Host{{"site", gateway}, {"direct", &store{name: "localhost", rows: world(rand.New(rand.NewPCG(1, 1)), "localhost", 3)}}}, DefaultConfig(), Deps{})
+	f, err := New([]Host{{Name: "site", Client: gateway}, {Name: "direct", Client: &store{name: "localhost", rows: world(rand.New(rand.NewPCG(1, 1)), "localhost", 3)}}}, DefaultConfig(), Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestProgress(t *testing.T) {
 		for i := range 5 {
 			s := &store{name: fmt.Sprintf("host%d", i), rows: world(random, "x", 10), wait: time.Duration(i) * time.Second}
 			stores = append(stores, s)
-			hosts = append(hosts, Host{s.name, s})
+			hosts = append(hosts, Host{Name: s.name, Client: s})
 		}
 		f, err := New(hosts, DefaultConfig(), Deps{})
 		if err != nil {

@@ -49,6 +49,7 @@ func Command(r *wire.Request, o Options) string {
 	add("--compare", r.Compare)
 	add("--actors", printActors(r.Actors))
 	on("--explain", r.Explain)
+	on("--seen", r.Seen)
 	add("-q", r.QueryHosts)
 	add("--hosts-resolver", r.QueryHostsResolverType)
 	if dns := r.DNSResolution; dns != nil && dns.Timeout > 0 {

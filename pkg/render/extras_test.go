@@ -14,7 +14,7 @@ import (
 // What comes from elsewhere means harm.
 func extras(t *testing.T) (View, *wire.Result) {
 	t.Helper()
-	q := prepare(t, wire.Request{Query: "sip,dip/24,dport", Ifaces: "eth0", Compare: "1d", First: "-1h",
+	q := prepare(t, wire.Request{Query: "sip,dip/24,dport", Ifaces: "eth0", Compare: "1d", First: "-1h", Seen: true,
 		DNSResolution: &wire.DNSResolution{Enabled: true}})
 	first := row("eth0", "10.0.0.1", "10.1.2.0", 443, 6, 3000, 3000, 20, 20)
 	first.Attributes.DestinationBits = 24
@@ -22,6 +22,8 @@ func extras(t *testing.T) (View, *wire.Result) {
 	second := row("eth0", "10.0.0.2", "10.1.2.0", 80, 6, 1000, 0, 5, 0)
 	second.Attributes.DestinationBits = 24
 	second.Before = &wire.Counters{}
+	first.FirstSeen, first.LastSeen = time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 5, 5, 0, 0, time.UTC)
+	second.FirstSeen, second.LastSeen = first.LastSeen, first.LastSeen
 	r := &wire.Result{
 		Status: wire.Status{Code: wire.CodeOK}, Rows: []wire.Row{first, second},
 		Query: wire.Echo{Lookups: map[string][]netip.Addr{"evil\x1b[2J.example": {netip.MustParseAddr("10.0.0.1")}}},

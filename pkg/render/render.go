@@ -70,8 +70,19 @@ func (v View) columns(severalInterfaces bool) []column {
 			columns = append(columns, column{field: c.Field, name: c.Name + " name", title: c.Name + " name", names: true})
 		}
 	}
+	if v.Query.Seen {
+		for _, name := range []string{firstSeen, lastSeen} {
+			columns = append(columns, column{field: flow.Field{Name: name, Type: flow.TypeTime}, name: name, title: name})
+		}
+	}
 	return columns
 }
+
+// The columns of a query for when rows were counted. They are no fields: nothing can be grouped by them.
+const (
+	firstSeen = "first seen"
+	lastSeen  = "last seen"
+)
 
 // named says that names of addresses were asked for.
 func (v View) named() bool {
@@ -122,6 +133,10 @@ func (c cells) text(of column, row *wire.Row) string {
 		return strings.ToUpper(row.Attributes.Protocol.String())
 	case "verdict":
 		return row.Attributes.Verdict
+	case firstSeen:
+		return c.time(row.FirstSeen)
+	case lastSeen:
+		return c.time(row.LastSeen)
 	}
 	return ""
 }

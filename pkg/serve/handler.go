@@ -9,11 +9,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weirflow/weir/pkg/span"
 	"github.com/weirflow/weir/pkg/wire"
 )
-
-// runtimeHeader carries the identity of the process that asks, against loops.
-const runtimeHeader = "X-Goprobe-Runtime-Id"
 
 // statusClientGone is what metrics and log show for a caller that went away before the answer.
 const statusClientGone = 499
@@ -51,7 +49,7 @@ func (s *Server) ServeHTTP(raw http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	r = r.WithContext(withCaller(r.Context(), who))
+	r = r.WithContext(span.WithPath(withCaller(r.Context(), who), path(r)))
 	if r.Body != nil && r.Body != http.NoBody {
 		// One byte above the limit tells a body that is too long from one that just fits.
 		r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit(pattern)+1)
@@ -84,10 +82,7 @@ func (s *Server) check(r *http.Request, pattern string) (caller, *wire.Problem) 
 	if problem := authorise(who, role); problem != nil {
 		return who, problem
 	}
-	if id := r.Header.Get(runtimeHeader); id != "" && id == s.deps.RuntimeID {
-		return who, wire.NewProblem(http.StatusBadRequest, "the query came back to the server that asked it: the inventories of the gateways form a loop")
-	}
-	return who, nil
+	return who, s.loop(r)
 }
 
 // notFound lets the multiplexer decide between "no such path" and "not by this method".

@@ -65,7 +65,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(contex
 		return
 	}
 	defer release()
-	ctx, cancel := s.deadline(r.Context())
+	ctx, cancel := s.deadline(r)
 	defer cancel()
 	ctx, done := s.guard.watch(ctx)
 	defer done()
@@ -111,11 +111,14 @@ func asProblem(err error) *wire.Problem {
 	return internal()
 }
 
-func (s *Server) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+// deadline is the earlier one of the server's and the asker's.
+func (s *Server) deadline(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := patience(r.Context(), r)
 	if s.cfg.Limits.Timeout == 0 {
-		return context.WithCancel(ctx)
+		return ctx, cancel
 	}
-	return context.WithTimeout(ctx, s.cfg.Limits.Timeout)
+	ctx, end := context.WithTimeout(ctx, s.cfg.Limits.Timeout)
+	return ctx, func() { end(); cancel() }
 }
 
 // ask asks the querier, within the limit on rows; where that one cuts, the result says so.
@@ -158,7 +161,7 @@ func (s *Server) problem(err error, r *http.Request) *wire.Problem {
 	case errors.As(err, &limit):
 		return wire.NewProblem(http.StatusServiceUnavailable, limit.Error())
 	case errors.Is(err, context.DeadlineExceeded):
-		return wire.NewProblem(http.StatusServiceUnavailable, fmt.Sprintf("the query took longer than the limit of %v: ask for a shorter span or fewer attributes", s.cfg.Limits.Timeout))
+		return wire.NewProblem(http.StatusServiceUnavailable, s.tooLong(r))
 	case errors.Is(err, context.Canceled):
 		return wire.NewProblem(http.StatusServiceUnavailable, "the query was cancelled")
 	}
@@ -212,7 +215,9 @@ func (s *Server) validateParameters(w http.ResponseWriter, r *http.Request) {
 
 // catalog is GET /_catalog.
 func (s *Server) catalog(w http.ResponseWriter, r *http.Request) {
-	catalog, err := s.deps.Querier.Catalog(r.Context())
+	ctx, cancel := patience(r.Context(), r)
+	defer cancel()
+	catalog, err := s.deps.Querier.Catalog(ctx)
 	if err != nil {
 		writeProblem(w, s.problem(err, r))
 		return

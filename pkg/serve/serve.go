@@ -65,6 +65,9 @@ type Deps struct {
 	Resolver *resolve.Resolver
 	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
+	// Lists are the lists of addresses that conditions can name, those that callers upload among them; nil: the server's
+	// own, empty at first.
+	Lists *actors.Store
 	// RuntimeID is what this process sends in the header X-GOPROBE-RUNTIME-ID when it asks other servers; a request
 	// that carries it came back to us and is refused. Empty: no check.
 	RuntimeID string
@@ -113,6 +116,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Lookup == nil {
 		deps.Lookup = deps.Resolver.Addresses
 	}
+	if deps.Lists == nil {
+		deps.Lists = actors.NewStore(actors.DefaultStoreConfig(), deps.Now)
+	}
 	if cfg.Limits.Body == 0 {
 		cfg.Limits.Body = wire.DefaultBodyLimit
 	}
@@ -124,7 +130,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
 		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
-		conns: newConnections(deps.Logger), lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now)}
+		conns: newConnections(deps.Logger), lists: deps.Lists}
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}

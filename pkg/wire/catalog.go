@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/weirflow/weir/pkg/actors"
+)
 
 // Catalog is the answer of GET /_catalog: what an editor or a fleet needs to know of a server (extension).
 type Catalog struct {
@@ -16,6 +20,30 @@ type Catalog struct {
 	Shorthands []CatalogShorthand `json:"shorthands"`
 	Features   []string           `json:"features"`
 	Limits     CatalogLimits      `json:"limits"`
+	// Hosts are those behind a gateway, in the order of their names.
+	Hosts []CatalogHost `json:"hosts,omitempty"`
+	// Lists are the lists of addresses that conditions can name here.
+	Lists []actors.Health `json:"lists,omitempty"`
+}
+
+// CatalogHost is a host behind a gateway. What it did not say is empty.
+type CatalogHost struct {
+	Name       string            `json:"name"`
+	ID         string            `json:"id,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Groups     []string          `json:"groups,omitempty"`
+	State      State             `json:"state"`
+	Class      Class             `json:"class,omitempty"` // of the error
+	Error      string            `json:"error,omitempty"`
+	Kind       string            `json:"kind,omitempty"` // "probe", "gateway" or "goprobe"
+	Version    string            `json:"version,omitempty"`
+	Interfaces []string          `json:"interfaces,omitempty"`
+	First      time.Time         `json:"first,omitzero"` // of what is stored
+	Last       time.Time         `json:"last,omitzero"`
+	// ClockSkewNanoseconds is by how much its clock is ahead of the gateway's, where that is worth a note.
+	ClockSkewNanoseconds int64 `json:"clock_skew_ns,omitempty"`
+	// Gateway is the member of the inventory that the host is behind, if it is not one itself.
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // CatalogInterface is an interface the server has data of, or captures now.

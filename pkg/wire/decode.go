@@ -80,6 +80,7 @@ func requestMembers(r *Request) members {
 		"sort_ascending": &r.SortAscending, "num_results": &r.NumResults, "max_mem_pct": &r.MaxMemPct,
 		"low_mem": &r.LowMem, "caller": &r.Caller, "keepalive": &r.KeepAlive, "live": &r.Live,
 		"merge": &r.Merge, "series": &r.Series, "other": &r.Other, "compare": &r.Compare, "explain": &r.Explain,
+		"seen": &r.Seen,
 		"dns_resolution": members{
 			"enabled": &r.DNSResolution.Enabled, "timeout": &r.DNSResolution.Timeout, "max_rows": &r.DNSResolution.MaxRows,
 		},

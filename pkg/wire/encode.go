@@ -42,12 +42,9 @@ func (r *Result) WriteJSON(w io.Writer) error {
 func AppendRow(b []byte, row *Row) ([]byte, error) {
 	b = append(b, `{"labels":{`...)
 	start := len(b)
-	if t := row.Labels.Timestamp; !t.IsZero() {
-		if year := t.Year(); year < 0 || year > 9999 {
-			return nil, fmt.Errorf("time stamp in the year %d cannot be written", year)
-		}
-		b = append(b, `"timestamp":"`...)
-		b = append(t.AppendFormat(b, time.RFC3339Nano), '"')
+	b, err := appendTime(b, start, `"timestamp":`, row.Labels.Timestamp)
+	if err != nil {
+		return nil, err
 	}
 	b = appendText(b, start, `"iface":`, row.Labels.Iface)
 	b = appendText(b, start, `"host":`, row.Labels.Host)
@@ -61,7 +58,26 @@ func AppendRow(b []byte, row *Row) ([]byte, error) {
 		b = append(b, `},"before":{`...)
 		b = appendCounters(b, row.Before)
 	}
-	return append(b, "}}"...), nil
+	b = append(b, '}')
+	if b, err = appendTime(b, 0, `"first_seen":`, row.FirstSeen); err != nil {
+		return nil, err
+	}
+	if b, err = appendTime(b, 0, `"last_seen":`, row.LastSeen); err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+// appendTime appends a member unless it is zero.
+func appendTime(b []byte, start int, name string, t time.Time) ([]byte, error) {
+	if t.IsZero() {
+		return b, nil
+	}
+	if year := t.Year(); year < 0 || year > 9999 {
+		return nil, fmt.Errorf("time stamp in the year %d cannot be written", year)
+	}
+	b = append(appendName(b, start, name), '"')
+	return append(t.AppendFormat(b, time.RFC3339Nano), '"'), nil
 }
 
 // appendCounters appends the members that are not zero.

@@ -50,6 +50,8 @@ func sample() *Result {
 				Attributes: Attributes{Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("2001:db8::1"), DestinationPort: 443, Protocol: 6, Verdict: "accepted"},
 				Counters:   Counters{math.MaxUint64, 1, 2, 3, 4, 5, 6, 7, 8},
 				Before:     &Counters{BytesReceived: 9},
+				FirstSeen:  time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC),
+				LastSeen:   time.Date(2026, 11, 21, 5, 5, 0, 0, time.UTC),
 			},
 			{Labels: Labels{Iface: `<eth"0">` + "\x1b\n\u2028é\xff"}},
 		},

@@ -32,6 +32,7 @@ type Merger struct {
 type sums struct {
 	now    flow.Counters
 	before *flow.Counters // nil: nothing so far
+	seen   seen
 }
 
 // groupKey is what rows have in common that are summed. The time stamp stands in Unix seconds, since equal
@@ -106,6 +107,9 @@ func (m *Merger) addRow(row *Row) {
 		m.groups[key] = group
 	}
 	group.now.Add(row.Counters.Flow())
+	if m.query.Seen {
+		group.seen.add(row)
+	}
 	if row.Before == nil {
 		return
 	}
@@ -259,6 +263,9 @@ func (m *Merger) rows() []Row {
 			if group.before != nil {
 				*row.Before = CountersFrom(*group.before)
 			}
+		}
+		if m.query.Seen {
+			row.FirstSeen, row.LastSeen = group.seen.first, group.seen.last
 		}
 		if key.stamped {
 			row.Labels.Timestamp = time.Unix(key.stamp, 0).UTC()

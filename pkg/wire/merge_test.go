@@ -30,6 +30,8 @@ func randomRows(r *rand.Rand, n int) []Row {
 			},
 			Counters: Counters{BytesReceived: r.Uint64N(50), BytesSent: r.Uint64N(50), PacketsReceived: r.Uint64N(3), PacketsSent: r.Uint64N(3)},
 		}
+		rows[i].FirstSeen = rows[i].Labels.Timestamp.Add(-time.Duration(r.IntN(3)) * time.Hour)
+		rows[i].LastSeen = rows[i].Labels.Timestamp
 	}
 	return rows
 }
@@ -77,9 +79,19 @@ func naive(q *Query, rows []Row) (kept []Row, other flow.Counters) {
 		}
 		sum := groups[key].Counters.Flow()
 		sum.Add(r.Counters.Flow())
-		groups[key].Counters = CountersFrom(sum)
+		into := groups[key]
+		into.Counters = CountersFrom(sum)
+		if into.FirstSeen.IsZero() || r.FirstSeen.Before(into.FirstSeen) {
+			into.FirstSeen = r.FirstSeen
+		}
+		if r.LastSeen.After(into.LastSeen) {
+			into.LastSeen = r.LastSeen
+		}
 	}
 	for _, g := range groups {
+		if !q.Seen {
+			g.FirstSeen, g.LastSeen = time.Time{}, time.Time{}
+		}
 		kept = append(kept, *g)
 	}
 	SortRows(kept, q)
@@ -118,6 +130,7 @@ func TestMergerEqualsNaive(t *testing.T) {
 			Merge: random.IntN(2) == 0, SortAscending: random.IntN(2) == 0, In: random.IntN(2) == 0, Out: random.IntN(2) == 0,
 			SortBy: []string{"bytes", "packets"}[random.IntN(2)], TimeResolution: []string{"", "10m"}[random.IntN(2)],
 		}
+		r.Seen = random.IntN(2) == 0 && !strings.Contains(r.Query, "time")
 		q := prepare(t, r)
 		rows := attributesOf(q, randomRows(random, random.IntN(200)))
 		m := NewMerger(q)

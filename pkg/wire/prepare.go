@@ -62,7 +62,7 @@ func (r *Request) PrepareWith(ctx context.Context, now time.Time, names Names) (
 	c := checker{request: r, now: now, names: names}
 	request := *r
 	q := &Query{
-		Live: r.Live, Merge: r.Merge, Series: r.Series, Other: r.Other, Explain: r.Explain,
+		Live: r.Live, Merge: r.Merge, Series: r.Series, Other: r.Other, Explain: r.Explain, Seen: r.Seen,
 		Direction: direction(r), Ascending: r.SortAscending, Request: &request,
 	}
 	c.columns(q)
@@ -73,6 +73,7 @@ func (r *Request) PrepareWith(ctx context.Context, now time.Time, names Names) (
 	c.compare(q)
 	c.resolution(q)
 	c.numbers(q)
+	c.seen(q)
 	c.condition(ctx, q)
 	if len(c.faults) > 0 {
 		return nil, NewProblem(http.StatusUnprocessableEntity, "the query is not valid", c.faults...)
@@ -221,6 +222,12 @@ func (c *checker) resolution(q *Query) {
 	}
 	if q.Has("time") { // goQuery sends it with every query
 		q.Resolution = size
+	}
+}
+
+func (c *checker) seen(q *Query) {
+	if q.Seen && q.Has("time") {
+		c.fault("seen", true, "rows by time say when they were counted: leave time out of the query, or seen")
 	}
 }
 

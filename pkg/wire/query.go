@@ -66,6 +66,8 @@ type Query struct {
 	CompareFirst, CompareLast int64
 	// Explain asks for what the engine read and skipped, beside the answer.
 	Explain bool
+	// Seen asks for FirstSeen and LastSeen of every row; never with time in Columns.
+	Seen bool
 	// KeepAlive is the longest silence on a stream; 0: the server's choice.
 	KeepAlive time.Duration
 	// Lookups are the addresses of the host names that the condition was asked with.

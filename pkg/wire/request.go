@@ -61,6 +61,9 @@ type Request struct {
 	Actors *Actors `json:"actors,omitempty"`
 	// Explain asks how the answer was found, in Summary.Explain (extension).
 	Explain bool `json:"explain,omitempty"`
+	// Seen asks for the ends of the first and of the last interval in which each row's group was counted; not with time in
+	// Query, whose rows have a time already (extension).
+	Seen bool `json:"seen,omitempty"`
 }
 
 // Actors is a set of addresses: one that the server knows by name, or one given with the request. Exactly one member

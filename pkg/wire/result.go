@@ -43,7 +43,41 @@ type Status struct {
 	DurationNanoseconds int64  `json:"duration_ns,omitempty"`
 	Rows                int64  `json:"rows,omitempty"`
 	BytesScanned        uint64 `json:"bytes_scanned,omitempty"`
+	// Class says for programs why the host is not, or not wholly, part of the answer; empty where it is (extension,
+	// fleet only).
+	Class Class `json:"class,omitempty"`
+	// HostID is the identity of the host's store, by which a host that is asked under two names is found (extension).
+	HostID string `json:"host_id,omitempty"`
+	// ClockSkewNanoseconds is by how much the host's clock is ahead of the asker's, where it is off by more than the
+	// way there and back explains and a few seconds (extension, fleet only).
+	ClockSkewNanoseconds int64 `json:"clock_skew_ns,omitempty"`
+	// First and Last bound the intervals that the host has of what was asked for (extension, fleet only).
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
 }
+
+// Class says why a host is not, or not wholly, part of an answer. It is a closed set.
+type Class string
+
+// The classes.
+const (
+	ClassUnreachable  Class = "unreachable"  // no such name, no route
+	ClassRefused      Class = "refused"      // the machine answers, nothing listens
+	ClassTimeout      Class = "timeout"      // no answer in time
+	ClassTLS          Class = "tls"          // the two ends do not trust each other
+	ClassUnauthorised Class = "unauthorised" // the asker is not known there, or may not ask
+	ClassOverloaded   Class = "overloaded"   // the host has too much to do
+	ClassServer       Class = "server"       // the host failed
+	ClassProtocol     Class = "protocol"     // what answers does not keep to the contract
+	ClassVersion      Class = "version"      // the host does not know what the question needs
+	ClassQuery        Class = "query"        // the host refuses the question for another reason
+	ClassCancelled    Class = "cancelled"    // the asker went away
+	ClassBreaker      Class = "breaker"      // not asked, because it did not answer lately
+	ClassDuplicate    Class = "duplicate"    // the same host as another one of the answer
+	ClassLoop         Class = "loop"         // a gateway that asks whoever asks it
+	ClassClock        Class = "clock"        // its times are not those of the others
+	ClassTruncated    Class = "truncated"    // it has more than was asked of it
+)
 
 // Result is the answer to a Request.
 type Result struct {
@@ -182,6 +216,10 @@ type Row struct {
 	Counters   Counters   `json:"counters"`
 	// Before is what the same group counted in the earlier span (extension, with Request.Compare).
 	Before *Counters `json:"before,omitempty"`
+	// FirstSeen and LastSeen are the ends of the first and of the last interval in which the group was counted
+	// (extension, with Request.Seen).
+	FirstSeen time.Time `json:"first_seen,omitzero"`
+	LastSeen  time.Time `json:"last_seen,omitzero"`
 }
 
 // Labels say where and when a row was counted. Empty members are not written.

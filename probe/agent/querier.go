@@ -30,7 +30,7 @@ func (a *Agent) Query(ctx context.Context, q *wire.Query, _ func(*wire.Result)) 
 }
 
 // features of the contract that this server knows beyond goProbe v4.
-var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "prefix", "names", "ndjson", "arrow", "lists"}
+var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists"}
 
 // Catalog says what can be asked of this probe.
 func (a *Agent) Catalog(ctx context.Context) (*wire.Catalog, error) {

@@ -98,6 +98,7 @@ func TestFeatures(t *testing.T) {
 		"other": func(r *wire.Request) { r.Other = true }, "live": func(r *wire.Request) { r.Live = true }, "sse": nil,
 		"ndjson": nil, "arrow": nil, "lists": nil,
 		"compare": func(r *wire.Request) { r.First, r.Last, r.Compare = "-2h", "-1h", "1d" }, "explain": func(r *wire.Request) { r.Explain = true },
+		"seen":   func(r *wire.Request) { r.Query, r.Seen = "sip", true },
 		"actors": func(r *wire.Request) { r.Actors = &wire.Actors{Set: []string{"192.0.2.1"}} },
 		"prefix": func(r *wire.Request) { r.Query = "time,sip/24" },
 		"names":  func(r *wire.Request) { r.DNSResolution = &wire.DNSResolution{Enabled: true} },

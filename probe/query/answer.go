@@ -32,6 +32,9 @@ func (r *run) answer(ctx context.Context) (*wire.Result, error) {
 	if err := r.answerWith(ctx, result); err != nil {
 		return nil, err
 	}
+	if err := r.addSeen(ctx, result); err != nil {
+		return nil, err
+	}
 	if r.query.CompareLast > 0 {
 		if err := r.compare(ctx, result); err != nil {
 			return nil, err

@@ -173,6 +173,11 @@ func (r *run) adder(ctx context.Context, index uint16, iface string) Visit {
 			if err := r.groups.add(k, record.Counters); err != nil {
 				return err
 			}
+			if r.seen != nil {
+				s := r.seen[k]
+				s.add(interval.End)
+				r.seen[k] = s
+			}
 		}
 		return nil
 	}

@@ -178,7 +178,7 @@ func (r *run) compare(ctx context.Context, result *wire.Result) error {
 		return nil
 	}
 	q := *r.query
-	q.Live = false // the earlier span ends before the query's begins
+	q.Live, q.Seen = false, false // the earlier span ends before the query's begins
 	earlier := r.engine.newRun(&q, q.CompareFirst, q.CompareLast)
 	earlier.interfaces, earlier.known, earlier.keep = r.interfaces, r.known, r.keysOfRows(result.Rows)
 	defer earlier.close()

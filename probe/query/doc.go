@@ -17,7 +17,7 @@
 // each of which is complete, ranked and forgotten (partition.go); else by hash, in as many passes as memory demands
 // (hashed.go). Where few tuples can match, dictionaries are read page by page as needed (sparse.go). A series ranks
 // its groups without their time first, then reads the bins of those it keeps; a comparison reads the earlier span for
-// the rows of the answer alone.
+// the rows of the answer alone, and when rows were seen is looked for from both ends of the span (seen.go).
 //
 // Invariants: an Engine keeps nothing of a query, so that queries run side by side and each gets the answer it
 // would get alone. Totals and hits are exact and do not depend on the limit; rows come in the order of

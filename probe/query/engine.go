@@ -176,6 +176,7 @@ type run struct {
 	groups      *groups // of rows that are in no segment
 	covered     covered
 	foldedSum   foldedSum
+	seen        map[key]seenSpan // of groups of rows that are in no segment; nil: not asked for
 	steps       []*part
 	progress    progress
 
@@ -185,7 +186,11 @@ type run struct {
 }
 
 func (e *Engine) newRun(q *wire.Query, first, last int64) *run {
-	return &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+	r := &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+	if q.Seen {
+		r.seen = make(map[key]seenSpan)
+	}
+	return r
 }
 
 func (r *run) close() {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ func randomQuestion(r *rand.Rand) question {
 		Other:          r.IntN(2) == 0,
 		Live:           r.IntN(4) == 0,
 	}
+	q.Seen = r.IntN(2) == 0 && !strings.Contains(q.Query, "time") && q.Query != "raw"
 	q.Series = r.IntN(3) == 0 && slices.Contains([]string{"time", "time,dip", "time,iface,dport", "raw", "verdict,time"}, q.Query)
 	return q
 }
@@ -142,6 +144,37 @@ func naive(q *wire.Query, c meaning, stored, live memory) (rows []wire.Row, tota
 	slices.SortFunc(other.Bins, func(a, b wire.OtherBin) int { return a.Timestamp.Compare(b.Timestamp) })
 	wire.SortRows(rows, q)
 	return rows, totals, hits, other
+}
+
+// naiveSeen finds when rows were seen, one row and one interval after the other.
+func naiveSeen(q *wire.Query, c meaning, stored, live memory, rows []wire.Row) {
+	each := func(m memory, first, last int64) {
+		for _, iface := range q.Interfaces.Select([]string{"eth0", "eth1", "lo"}) {
+			for _, b := range m[iface] {
+				for _, record := range b.records {
+					if b.End < first || b.End > last || !c.row(iface, record) {
+						continue
+					}
+					name := naiveRow(q, iface, b.End, record)
+					for i := range rows {
+						if rows[i].Labels != name.Labels || rows[i].Attributes != name.Attributes {
+							continue
+						}
+						if end := moment(b.End); rows[i].LastSeen.IsZero() || end.Before(rows[i].FirstSeen) {
+							rows[i].FirstSeen = end
+						}
+						if end := moment(b.End); end.After(rows[i].LastSeen) {
+							rows[i].LastSeen = end
+						}
+					}
+				}
+			}
+		}
+	}
+	each(stored, q.First, q.Last)
+	if q.Live {
+		each(live, q.First, q.Last+299)
+	}
 }
 
 // naiveOrder ranks groups: by time where rows have one, else by the direction's bytes or packets, then by name.
@@ -226,6 +259,9 @@ func world(t testing.TB, r *rand.Rand) (s *store.Store, stored, live memory) {
 
 func checkAnswer(got *wire.Result, q *wire.Query, c meaning, stored, live memory) string {
 	rows, totals, hits, other := naive(q, c, stored, live)
+	if q.Seen {
+		naiveSeen(q, c, stored, live, rows)
+	}
 	same := gocmp.Comparer(func(a, b wire.Row) bool { return a == b })
 	if !slices.Equal(rows, got.Rows) {
 		return "rows:\n" + gocmp.Diff(rows, got.Rows, same)

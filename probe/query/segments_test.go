@@ -203,6 +203,7 @@ func randomRequest(r *rand.Rand) wire.Request {
 		request.Condition += group
 	}
 	request.Series = r.IntN(2) == 0 && (strings.HasPrefix(request.Query, "time") || request.Query == "raw" || request.Query == "verdict,time")
+	request.Seen = r.IntN(2) == 0 && !strings.Contains(request.Query, "time") && request.Query != "raw"
 	if r.IntN(5) == 0 {
 		request.Compare = one("10d", "5d")
 		request.Last = fmt.Sprint(first + r.Int64N(5*daySeconds))

@@ -36,6 +36,7 @@ func (r *run) status(ctx context.Context, result *wire.Result) {
 	// The host did its part whatever came out: as with goProbe its code is ok, and state says the rest.
 	s.Code = wire.CodeOK
 	s.DurationNanoseconds = int64(result.Summary.Timings.Duration)
+	s.HostID = r.engine.deps.HostID
 	s.Rows, s.BytesScanned = result.Summary.Hits.Total, r.stats.BytesRead
 	result.HostsStatuses = map[string]wire.Status{r.engine.deps.Host: s}
 }

@@ -8,6 +8,7 @@
 //	sip, dip             utf8                      "10.1.2.3", or a network "10.1.0.0/16" under the name sip/16
 //	dport, proto         uint16, uint8
 //	verdict              dictionary<int32, utf8>
+//	first_seen, last_seen timestamp[us, UTC]       with seen
 //	br … rtt_n           uint64                    all nine counters, zero or not
 //	before_br …          uint64                    the same of the earlier span, with compare
 //

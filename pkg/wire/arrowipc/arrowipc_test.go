@@ -89,6 +89,9 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 			before := sums()
 			row.Before = &before
 		}
+		if q.Seen {
+			row.FirstSeen, row.LastSeen = start.Add(time.Duration(i)*time.Second), start.Add(time.Hour)
+		}
 		r.Rows = append(r.Rows, row)
 	}
 	return r
@@ -96,7 +99,7 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 
 var requests = []wire.Request{
 	{Query: "sip,dip,dport,proto"}, {Query: "raw,verdict", Merge: true}, {Query: "time,sip/24,dip/48", Merge: true},
-	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"},
+	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"}, {Query: "sip,host", Merge: true, Seen: true},
 }
 
 func TestReadIsTheInverseOfWrite(t *testing.T) {

@@ -1,6 +1,8 @@
 package arrowipc
 
 import (
+	"time"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
@@ -55,9 +57,10 @@ func primitive(kind arrow.DataType, v *validity, rows int, values []byte) arrow.
 	return array.MakeFromData(array.NewData(kind, rows, []*memory.Buffer{valid, memory.NewBufferBytes(values)}, nil, nulls, 0))
 }
 
-// times is the column of time stamps.
+// times is a column of time stamps.
 type times struct {
 	validity
+	of     func(*wire.Row) time.Time
 	values []int64
 }
 
@@ -69,7 +72,7 @@ func (c *times) reset(rows int) {
 func (c *times) fill(rows []wire.Row, start int) {
 	for i := range rows {
 		c.values[start+i] = 0
-		if t := rows[i].Labels.Timestamp; t.IsZero() {
+		if t := c.of(&rows[i]); t.IsZero() {
 			c.null(start + i)
 		} else {
 			c.values[start+i] = t.UnixMicro()

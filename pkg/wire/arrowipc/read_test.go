@@ -101,7 +101,11 @@ func setColumn(rows []wire.Row, name string, values arrow.Array) error {
 	}
 	switch name {
 	case "timestamp":
-		return setTimes(rows, values)
+		return setTimes(rows, values, func(row *wire.Row, t time.Time) { row.Labels.Timestamp = t })
+	case "first_seen":
+		return setTimes(rows, values, func(row *wire.Row, t time.Time) { row.FirstSeen = t })
+	case "last_seen":
+		return setTimes(rows, values, func(row *wire.Row, t time.Time) { row.LastSeen = t })
 	case "iface":
 		return setTexts(rows, values, func(row *wire.Row, text string) { row.Labels.Iface = text })
 	case "host":
@@ -135,12 +139,12 @@ func each[T arrow.Array](values arrow.Array, set func(T, int)) error {
 	return nil
 }
 
-func setTimes(rows []wire.Row, values arrow.Array) error {
+func setTimes(rows []wire.Row, values arrow.Array, set func(*wire.Row, time.Time)) error {
 	kind, ok := values.DataType().(*arrow.TimestampType)
 	if !ok {
 		return fmt.Errorf("its type is %s", values.DataType())
 	}
-	return each(values, func(v *array.Timestamp, i int) { rows[i].Labels.Timestamp = toTime(v.Value(i), kind.Unit) })
+	return each(values, func(v *array.Timestamp, i int) { set(&rows[i], toTime(v.Value(i), kind.Unit)) })
 }
 
 // toTime keeps the time within what RFC 3339 can write.

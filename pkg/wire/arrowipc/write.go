@@ -3,6 +3,7 @@ package arrowipc
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -53,6 +54,10 @@ func newEncoder(q *wire.Query, r *wire.Result) *encoder {
 	for _, c := range columns(q) {
 		e.addField(c)
 	}
+	if q.Seen {
+		e.addTime("first_seen", func(row *wire.Row) time.Time { return row.FirstSeen })
+		e.addTime("last_seen", func(row *wire.Row) time.Time { return row.LastSeen })
+	}
 	var named []*texts
 	for _, c := range e.columns {
 		if t, ok := c.(*texts); ok {
@@ -72,7 +77,7 @@ func (e *encoder) addField(c wire.Column) {
 	var made column
 	switch c.Field.Name {
 	case "time":
-		field.Type, made = timeType, &times{}
+		field.Type, made = timeType, &times{of: func(row *wire.Row) time.Time { return row.Labels.Timestamp }}
 	case "iface":
 		made = &texts{kind: ifaceText}
 	case "host":
@@ -91,6 +96,11 @@ func (e *encoder) addField(c wire.Column) {
 		field.Type, field.Nullable, made = arrow.PrimitiveTypes.Uint8, false, &protocols{}
 	}
 	e.fields, e.columns = append(e.fields, field), append(e.columns, made)
+}
+
+func (e *encoder) addTime(name string, of func(*wire.Row) time.Time) {
+	e.fields = append(e.fields, arrow.Field{Name: name, Type: timeType, Nullable: true})
+	e.columns = append(e.columns, &times{of: of})
 }
 
 func (e *encoder) addCounters(prefix string, made *sums) {
