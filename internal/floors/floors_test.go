@@ -20,10 +20,10 @@ var floors = map[string]int{
 	"pkg/span": 0, "pkg/telemetry": 0, "pkg/openapi": 0,
 	"pkg/filter": 1, "pkg/actors": 1, "pkg/resolve": 1,
 	"pkg/wire":      2,
-	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3,
+	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3, "pkg/inventory": 3,
 	"pkg/fleet": 4, "pkg/enrich": 4,
 	"pkg/serve": 5, "pkg/frames": 5, "pkg/reports": 5,
-	"pkg/plugin": 6,
+	"pkg/plugin": 6, "pkg/gateway": 6,
 	"pkg":        7,
 
 	"probe/vfs":    0,

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -24,7 +23,8 @@ type run struct {
 	merger   *wire.Merger
 	outcomes []outcome
 	started  time.Time
-	shown    time.Time // when the last partial result was handed out
+	shown    time.Time        // when the last partial result was handed out
+	ids      map[string]owner // of hosts that are part of the answer
 }
 
 // outcome is what became of one host.
@@ -39,7 +39,7 @@ type outcome struct {
 // *wire.Problem, and the cancellation of ctx; when the deadline of ctx passes, the answer holds what came in time.
 // progress, which may be nil, gets the answer so far while hosts answer.
 func (f *Fleet) Query(ctx context.Context, q *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {
-	hosts, err := f.choose(q.Request)
+	hosts, err := f.choose(ctx, q.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +56,8 @@ func (f *Fleet) Query(ctx context.Context, q *wire.Query, progress func(*wire.Re
 	results := make([]*wire.Result, len(hosts))
 	took := make([]time.Duration, len(hosts))
 	f.each(ctx, hosts, func(ctx context.Context, i int) error {
-		asked := *request // clients may not share what they might change
 		start := f.now()
-		result, err := hosts[i].Client.Query(ctx, &asked)
+		result, err := f.ask(ctx, hosts[i], q, request)
 		results[i] = result
 		took[i] = f.now().Sub(start)
 		return err
@@ -110,8 +109,8 @@ func (r *run) take(i int, result *wire.Result, err error, took time.Duration) {
 	o := &r.outcomes[i]
 	o.asked = true
 	defer func() { o.status.DurationNanoseconds = took.Nanoseconds() }()
-	if err == nil && result == nil {
-		err = errors.New("no answer")
+	if err == nil {
+		err = r.twice(i, result)
 	}
 	if err != nil {
 		o.status = failure(err)
@@ -132,19 +131,6 @@ func (r *run) take(i int, result *wire.Result, err error, took time.Duration) {
 		o.status.Message = fmt.Sprintf("gave %d of its %d groups", hits.Displayed, hits.Total)
 	}
 	r.merger.Add(result)
-}
-
-// failure is the status of a host that did not answer.
-func failure(err error) wire.Status {
-	status := wire.Status{Code: wire.CodeError, State: wire.StateError, Message: err.Error()}
-	var e *client.Error
-	if errors.As(err, &e) {
-		status.Message = e.Text // the host's name stands beside it
-	}
-	if errors.As(err, &e) && e.Kind == client.KindTimeout || errors.Is(err, context.DeadlineExceeded) {
-		status.State = wire.StateTimeout
-	}
-	return status
 }
 
 // single is the status of a server that is one host. goProbe's sensors call themselves ok even without data: then
