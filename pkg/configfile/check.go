@@ -1,4 +1,4 @@
-package config
+package configfile
 
 import (
 	"encoding"
@@ -11,24 +11,22 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-
-	"github.com/weirflow/weir/probe/store"
 )
 
 // checkValues finds the first value that does not suit its key, and says where it stands, which key it is and what is
 // expected: the YAML library has no place, or the names of Go's types, for these.
-func checkValues(text []byte) error {
+func checkValues(text []byte, into reflect.Type) error {
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return oneLine(err)
+		return oneLine(err, into)
 	}
 	if len(file.Docs) > 1 {
 		if second := file.Docs[1].Body; second != nil {
-			return fault(second, "a second document begins here: a configuration is one")
+			return faultAt(second, "a second document begins here: a configuration is one")
 		}
 	}
 	for _, d := range file.Docs {
-		if err := checkNode(d.Body, reflect.TypeFor[Config](), ""); err != nil {
+		if err := checkNode(d.Body, into, ""); err != nil {
 			return err
 		}
 	}
@@ -75,7 +73,7 @@ func checkMember(m *ast.MappingValueNode, t reflect.Type, path string) error {
 	}
 	name := m.Key.GetToken().Value
 	for i := range t.NumField() {
-		if f := t.Field(i); key(f) == name {
+		if f := t.Field(i); Key(f) == name {
 			if path != "" {
 				name = path + "." + name
 			}
@@ -87,7 +85,7 @@ func checkMember(m *ast.MappingValueNode, t reflect.Type, path string) error {
 
 func checkScalar(n ast.ScalarNode, t reflect.Type, path string) error {
 	if text := n.GetToken().Value; !suits(n, text, t) {
-		return fault(n, "%s: %q is no %s", path, text, expected(t))
+		return faultAt(n, "%s: %q is no %s", path, text, expected(t))
 	}
 	return nil
 }
@@ -117,17 +115,19 @@ func suits(n ast.ScalarNode, text string, t reflect.Type) bool {
 	return true
 }
 
+// Expecter is a type of values that says what is expected of their text.
+type Expecter interface{ Expected() string }
+
 // expected describes the values of a type.
 func expected(t reflect.Type) string {
+	if described, ok := reflect.Zero(t).Interface().(Expecter); ok {
+		return described.Expected()
+	}
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "duration such as 10s or 5m"
 	case t == reflect.TypeFor[netip.Prefix]():
 		return "network such as 192.0.2.0/24"
-	case t == reflect.TypeFor[store.Bytes]():
-		return "size such as 50GB or 512MiB"
-	case t == reflect.TypeFor[store.Age]():
-		return "age such as 400d or 36h"
 	case t == reflect.TypeFor[slog.Level]():
 		return "level: expected debug, info, warn or error"
 	case t.Kind() == reflect.Bool:
@@ -140,7 +140,7 @@ func expected(t reflect.Type) string {
 	return "whole number"
 }
 
-func fault(n ast.Node, format string, arguments ...any) error {
+func faultAt(n ast.Node, format string, arguments ...any) error {
 	at := n.GetToken().Position
 	return fmt.Errorf("line %d, column %d: %s", at.Line, at.Column, fmt.Sprintf(format, arguments...))
 }
