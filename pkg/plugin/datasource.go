@@ -39,7 +39,7 @@ type DataSource struct {
 
 	uid      string // Grafana's, for links
 	settings Settings
-	servers  []server
+	roster   roster
 	catalogs *catalogs
 	resolver *resolve.Resolver
 	flights  flights
@@ -75,7 +75,8 @@ func newDataSource(uid string, settings Settings, servers []server, now func() t
 	if err != nil {
 		return nil, err
 	}
-	d := &DataSource{uid: uid, settings: settings, servers: servers, resolver: resolver, now: now}
+	d := &DataSource{uid: uid, settings: settings, resolver: resolver, now: now}
+	d.roster = roster{timeout: settings.Timeout, now: now, servers: servers}
 	d.catalogs = &catalogs{fetch: d.askCatalogs, now: now}
 	d.CallResourceHandler = httpadapter.New(d.routes())
 	return d, nil
@@ -98,7 +99,7 @@ func connect(s Server, settings Settings) server {
 
 // Dispose closes idle connections. Queries that still run keep theirs.
 func (d *DataSource) Dispose() {
-	for _, s := range d.servers {
+	for _, s := range d.roster.list() {
 		if err := s.close(); err != nil {
 			backend.Logger.Debug("close connections", "server", s.Name, "error", err)
 		}
@@ -107,20 +108,19 @@ func (d *DataSource) Dispose() {
 
 // choose finds servers by name; no names mean all. The order is that of the settings.
 func (d *DataSource) choose(names []string) ([]server, error) {
-	if len(d.servers) == 0 {
-		return nil, errors.Join(d.settings.Problems...)
+	servers := d.roster.list()
+	if len(servers) == 0 {
+		return nil, d.nobody()
 	}
 	if len(names) == 0 {
-		return d.servers, nil
+		return servers, nil
 	}
 	wanted := make(map[string]bool)
 	for _, name := range names {
 		wanted[name] = true
 	}
 	var chosen []server
-	var known []string
-	for _, s := range d.servers {
-		known = append(known, s.Name)
+	for _, s := range servers {
 		if wanted[s.Name] {
 			chosen = append(chosen, s)
 			delete(wanted, s.Name)
@@ -130,7 +130,7 @@ func (d *DataSource) choose(names []string) ([]server, error) {
 		if !wanted[name] {
 			continue
 		}
-		if nearest, ok := flow.Nearest(name, known); ok {
+		if nearest, ok := flow.Nearest(name, serverNames(servers)); ok {
 			return nil, fmt.Errorf("server %q is not in the data source's settings; did you mean %q?", name, nearest)
 		}
 		return nil, fmt.Errorf("server %q is not in the data source's settings: it was removed or renamed", name)
@@ -138,27 +138,22 @@ func (d *DataSource) choose(names []string) ([]server, error) {
 	return chosen, nil
 }
 
-// ask makes a fleet of servers. It holds nothing that outlives a query.
-func (d *DataSource) ask(servers []server) (*fleet.Fleet, error) {
-	cfg := fleet.DefaultConfig()
-	cfg.HostTimeout = d.settings.Timeout
-	return fleet.New(hosts(servers), cfg, fleet.Deps{Now: d.now})
+// nobody says why there is no server to ask.
+func (d *DataSource) nobody() error {
+	if len(d.settings.Problems) > 0 {
+		return errors.Join(d.settings.Problems...)
+	}
+	return errors.New("no server is known yet: nothing has been discovered")
 }
 
 // askCatalogs asks every server what it has.
 func (d *DataSource) askCatalogs(ctx context.Context) []fleet.HostCatalog {
-	all, err := d.ask(d.servers)
+	all, err := d.roster.fleet(d.roster.list())
 	if err != nil {
 		return []fleet.HostCatalog{}
 	}
-	return all.Catalogs(ctx)
-}
-
-func hosts(servers []server) []fleet.Host {
-	list := make([]fleet.Host, len(servers))
-	for i, s := range servers {
-		list[i] = fleet.Host{Name: s.Name, Client: s.client}
-	}
+	list := all.Catalogs(ctx)
+	d.roster.learn(list)
 	return list
 }
 

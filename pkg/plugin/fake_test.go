@@ -32,7 +32,7 @@ func newFake(host string) *fake {
 			Interfaces: []wire.CatalogInterface{{Name: "eth0", Capturing: true}, {Name: host + "0"}},
 			Fields:     wire.CatalogFields(), Shorthands: wire.CatalogShorthands(),
 		},
-		answer: func(r *wire.Request) (*wire.Result, error) { return talker(host, r.Series), nil },
+		answer: func(r *wire.Request) (*wire.Result, error) { return grouped(r, talker(host, r.Series)) },
 	}
 }
 
@@ -65,6 +65,37 @@ func talker(host string, series bool) *wire.Result {
 		}
 	}
 	return result
+}
+
+// grouped is a result as a server gives it that was asked for less: by the attributes of the request.
+func grouped(r *wire.Request, full *wire.Result) (*wire.Result, error) {
+	q, err := r.PrepareWith(context.Background(), noon, wire.Names{List: wire.ListElsewhere})
+	if err != nil {
+		return nil, err
+	}
+	for i := range full.Rows {
+		a := full.Rows[i].Attributes
+		var kept wire.Attributes
+		if q.Has("sip") {
+			kept.Source = a.Source
+		}
+		if q.Has("dip") {
+			kept.Destination = a.Destination
+		}
+		if q.Has("dport") {
+			kept.DestinationPort = a.DestinationPort
+		}
+		if q.Has("proto") {
+			kept.Protocol = a.Protocol
+		}
+		full.Rows[i].Attributes = kept
+	}
+	merger := wire.NewMerger(q)
+	merger.Add(full)
+	result := merger.Result()
+	result.Hostname, result.Status, result.HostsStatuses = full.Hostname, full.Status, full.HostsStatuses
+	result.Summary.Timings.QueryStart = full.Summary.Timings.QueryStart
+	return result, nil
 }
 
 func (f *fake) Query(_ context.Context, r *wire.Request) (*wire.Result, error) {

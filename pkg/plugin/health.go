@@ -36,9 +36,10 @@ type checkup struct {
 func (d *DataSource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(d.settings.Timeout, healthTimeout))
 	defer cancel()
-	checks := make([]checkup, len(d.servers))
+	servers := d.roster.list()
+	checks := make([]checkup, len(servers))
 	var wait sync.WaitGroup
-	for i, s := range d.servers {
+	for i, s := range servers {
 		wait.Go(func() { checks[i] = check(ctx, s, d.now) })
 	}
 	wait.Wait()

@@ -59,7 +59,7 @@ func selectable(name string) string {
 		return "_" + name
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || strings.ContainsRune(`,*?@=|!"`, r) {
+		if unicode.IsSpace(r) || strings.ContainsRune(`,*?@=|"`, r) {
 			return '_'
 		}
 		return r

@@ -45,6 +45,9 @@ func Actors(ctx context.Context, q Querier, question ActorsQuestion) (*ActorsAns
 			return nil, err
 		}
 	}
+	if s.lost != "" {
+		answer.Truncated.Text += "; " + s.lost
+	}
 	s.answer(answer)
 	answer.Coverage, answer.Result = a.coverage(), a.result
 	answer.Text = answer.text()
@@ -102,6 +105,7 @@ type search struct {
 	list     *actors.List // as it is asked for; nil: only its name is known
 	name     string       // by which the servers know it
 	hits     map[netip.Prefix]*hitSum
+	lost     string // says that a limit may have cut off actors
 }
 
 // send gives the list, without what is not valid in the span, to all who answer.
@@ -162,8 +166,8 @@ func (s *search) look(ctx context.Context, r role, before *Truncation) (*Truncat
 		}
 	}
 	cut = joinTruncations(before, cut, actorsCut)
-	if more := truncation(points, "actors with fewer bytes are not in this answer"); more != nil {
-		cut.Text += "; " + more.Text
+	if more := truncation(points, "actors with fewer bytes may be missing"); more != nil {
+		s.lost = more.Text
 	}
 	return cut, nil
 }

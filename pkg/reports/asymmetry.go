@@ -59,11 +59,11 @@ func Asymmetry(ctx context.Context, q Querier, question AsymmetryQuestion) (*Asy
 			}
 		}
 	}
-	answer.rank(pairs, shown)
 	if left := all - len(pairs); left > 0 && answer.Truncated == nil {
 		answer.Truncated = &Truncation{Shown: int64(len(pairs)), Total: int64(all), What: "pairs",
 			Text: fmt.Sprintf("%d of %d pairs with a one-sided view were looked at, those with most bytes", len(pairs), all)}
 	}
+	answer.rank(pairs, shown)
 	answer.Coverage, answer.Result = a.coverage(), a.result
 	answer.Text = answer.text()
 	return answer, nil

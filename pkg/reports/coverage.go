@@ -55,11 +55,11 @@ func covers(first, last time.Time, asked [2]time.Time) bool {
 }
 
 // spanOf is from when to when a host has data, zero where it is not known.
-func (a *asker) spanOf(wire.Status) (first, last time.Time) {
-	if len(a.result.HostsStatuses) == 1 {
+func (a *asker) spanOf(s wire.Status) (first, last time.Time) {
+	if s.First.IsZero() && len(a.result.HostsStatuses) == 1 {
 		return a.result.Summary.TimeFirst, a.result.Summary.TimeLast
 	}
-	return time.Time{}, time.Time{}
+	return s.First, s.Last
 }
 
 func stateOf(s wire.Status) wire.State {

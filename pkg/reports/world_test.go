@@ -201,6 +201,8 @@ func randomWorld(t testing.TB, r *rand.Rand) *world {
 	return w
 }
 
+func address(text string) netip.Addr { return netip.MustParseAddr(text) }
+
 func seeded(t testing.TB) *rand.Rand {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
