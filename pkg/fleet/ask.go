@@ -71,7 +71,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	if err != nil {
 		class = classify(err)
 	}
-	s.count(class)
+	s.outcomes.count(class)
+	f.outcomes.count(class)
 	s.breaker.leave(f.now(), &f.cfg, trial, judge(class, given, slow), class, reasonOf(err))
 	return err
 }
