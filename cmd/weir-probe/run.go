@@ -85,7 +85,7 @@ func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, regis
 // bring home what it saw, whatever requests are still running.
 func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger, traces *telemetry.Telemetry) error {
 	server, err := serve.New(cfg.API, serve.Deps{
-		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String()},
+		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String(), Abilities: a.Abilities()},
 		Extra: a.Routes(), Registerer: registry, Gatherer: registry, RuntimeID: a.RuntimeID(), Traces: traces.Provider(),
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 )
 
 func main() {
+	collectLate(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := standard().run(ctx, os.Args[1:])
 	stop()

@@ -5,6 +5,8 @@
 // Invariants: memory is bounded by MaxBytes and MaxEntries before it is taken; a line that cannot be read is counted
 // and named, never dropped in silence; equal sets have equal hashes, in whatever order and format they came.
 //
+// What a list says of its entries (label, source, confidence, port, validity) is no part of the set: it is for reports.
+//
 // Neighbours: filter asks a list as a Set ("sip = @name"), serve takes uploads, the command line checks files.
 package actors
 
@@ -44,6 +46,9 @@ type List struct {
 	set4 lookup.Set4
 	set6 lookup.Set6
 	trie *bart.Lite // nil: no prefixes
+	// What is said of the entries, in their order, and the texts of it.
+	details []detail
+	texts   []string
 }
 
 // ErrEmpty says that a list holds no address. A query with it would find nothing, whatever happened.
@@ -61,7 +66,7 @@ func Parse(data []byte, format string) (*List, error) {
 		return nil, err
 	}
 	p := &parser{health: Health{Format: f.name}}
-	if err := p.lines(data, f.reader()); err != nil {
+	if err := f.read(p, data); err != nil {
 		return nil, err
 	}
 	l := p.list()
@@ -76,35 +81,30 @@ type parser struct {
 	list4    []uint32
 	list6    [][16]byte
 	networks []netip.Prefix
+	details  []detail
+	texts    vocabulary
 	health   Health
+	full     bool // there are more entries than MaxEntries
+	taken    int  // entries as they are written down
+	claimed  int  // entries that the list says it has, if it claims some
+	claims   bool
 }
 
-func (p *parser) lines(data []byte, read lineReader) error {
-	for line := range bytes.Lines(data) {
-		p.health.Lines++
-		if len(line) > maxLine {
-			p.fault(string(line[:32]), fmt.Errorf("the line is longer than %d bytes", maxLine))
-			continue
-		}
-		text := string(bytes.TrimSpace(line))
-		entry, err := read(text)
-		if err != nil {
-			p.fault(text, err)
-			continue
-		}
-		if entry == "" {
-			continue
-		}
-		prefix, err := parsePrefix(entry)
-		if err != nil {
-			p.fault(text, err)
-			continue
-		}
-		if len(p.list4)+len(p.list6)+len(p.networks) == MaxEntries {
-			return fmt.Errorf("line %d: more than %d entries", p.health.Lines, MaxEntries)
-		}
-		p.add(prefix)
+// take books an entry that is written down as an address, a prefix or a range.
+func (p *parser) take(text string, e *Entry) error {
+	prefixes, err := parseEntry(text)
+	if err != nil {
+		return err
 	}
+	if len(p.list4)+len(p.list6)+len(p.networks)+len(prefixes) > MaxEntries {
+		p.full = true
+		return nil
+	}
+	for _, prefix := range prefixes {
+		p.add(prefix)
+		p.addDetail(prefix, e)
+	}
+	p.taken++
 	return nil
 }
 
@@ -166,9 +166,14 @@ func (p *parser) list() *List {
 		}
 		l.trie.Insert(n)
 	}
+	l.texts = p.texts.texts
+	l.orderDetails(p.details)
 	sum := sha256.Sum256(l.Text())
 	l.hash = hex.EncodeToString(sum[:])
 	l.health.Hash, l.health.Duplicates = l.hash, read-l.Len()
+	if p.claims && p.claimed != p.taken {
+		l.health.Warnings = append(l.health.Warnings, fmt.Sprintf("the list says that it has %d entries, and %d were read: is it complete?", p.claimed, p.taken))
+	}
 	l.health.judge(l)
 	return l
 }

@@ -31,6 +31,8 @@ type Config struct {
 	AllowCleartextToken bool
 	// RuntimeID identifies this process, so that a gateway recognises its own query; empty: none is sent.
 	RuntimeID string
+	// Headers are sent with every request, where Token would be sent: they may hold secrets, too.
+	Headers map[string]string
 	// UserAgent names the caller; empty: "weir".
 	UserAgent string
 	// RefuseLocal refuses to connect to addresses of this machine and of its links, whatever name they have: for

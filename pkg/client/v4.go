@@ -63,9 +63,14 @@ func beyondV4(r *wire.Request) (faults []wire.Fault) {
 // requestV4 is the request as goProbe v4 takes it.
 func requestV4(r *wire.Request, q *wire.Query, kind ServerKind, now time.Time) *wire.Request {
 	live := r.Live && q.Last >= now.Unix()
-	names := make([]string, len(q.Columns))
-	for i, c := range q.Columns {
-		names[i] = c.Field.Name // networks are grouped here
+	var names []string
+	for _, c := range q.Columns {
+		if c.Label == "" { // hosts have no labels there
+			names = append(names, c.Field.Name) // networks are grouped here
+		}
+	}
+	if len(names) == 0 {
+		names = []string{"proto"} // something has to be asked for; it is summed up here
 	}
 	if q.Seen {
 		names = append(names, "time") // completeV4 takes it out again

@@ -1,5 +1,5 @@
 // Package plugin is the data source's backend: it adapts Grafana's SDK, one file per handler (querydata.go,
-// health.go, resource.go), to the fleet of servers that the settings name.
+// stream.go, health.go, resource.go), to the fleet of servers that the settings name.
 //
 // Invariants: a data source with bad settings is usable, and its health check says what is wrong; it opens no file,
 // dials no unix socket, starts no process and reads no environment; one query's failure leaves the other queries
@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -35,9 +37,13 @@ var (
 type DataSource struct {
 	backend.CallResourceHandler // resource.go
 
+	uid      string // Grafana's, for links
 	settings Settings
 	servers  []server
 	catalogs *catalogs
+	resolver *resolve.Resolver
+	flights  flights
+	streams  atomic.Int64 // that run
 	now      func() time.Time
 }
 
@@ -61,14 +67,18 @@ func New(_ context.Context, stored backend.DataSourceInstanceSettings) (instance
 	for i, s := range settings.Servers {
 		servers[i] = connect(s, settings)
 	}
-	return newDataSource(settings, servers, time.Now), nil
+	return newDataSource(stored.UID, settings, servers, time.Now)
 }
 
-func newDataSource(settings Settings, servers []server, now func() time.Time) *DataSource {
-	d := &DataSource{settings: settings, servers: servers, now: now}
+func newDataSource(uid string, settings Settings, servers []server, now func() time.Time) (*DataSource, error) {
+	resolver, err := resolve.New(resolve.DefaultConfig(), resolve.Deps{Now: now, Dial: nameServer(settings.LookupServer)})
+	if err != nil {
+		return nil, err
+	}
+	d := &DataSource{uid: uid, settings: settings, servers: servers, resolver: resolver, now: now}
 	d.catalogs = &catalogs{fetch: d.askCatalogs, now: now}
 	d.CallResourceHandler = httpadapter.New(d.routes())
-	return d
+	return d, nil
 }
 
 // connect makes the client of a server, which dials nothing before it is asked.
@@ -76,10 +86,10 @@ func connect(s Server, settings Settings) server {
 	if s.Problem == nil {
 		cfg := client.DefaultConfig()
 		cfg.URL, cfg.Token, cfg.TLS, cfg.Timeout = s.URL, settings.Token, settings.TLS, settings.Timeout
-		cfg.RejectUnix, cfg.UserAgent = true, "weir-grafana"
+		cfg.RejectUnix, cfg.UserAgent, cfg.Headers = true, "weir-grafana", settings.Headers
 		c, err := client.New(cfg, client.Deps{})
 		if err == nil {
-			return server{Server: s, client: c, close: c.Close}
+			return server{Server: s, client: limit(c, settings.Concurrency), close: c.Close}
 		}
 		s.Problem = err
 	}

@@ -114,5 +114,9 @@ func sourceOf(names []string, fakes ...*fake) *DataSource {
 		settings.Servers = append(settings.Servers, s)
 		servers = append(servers, server{Server: s, client: f, close: func() error { return nil }})
 	}
-	return newDataSource(settings, servers, func() time.Time { return noon })
+	d, err := newDataSource("weir", settings, servers, func() time.Time { return noon })
+	if err != nil {
+		panic(err)
+	}
+	return d
 }

@@ -99,8 +99,8 @@ func TestSeriesQuery(t *testing.T) {
 	if response.Error != nil {
 		t.Fatal(response.Error)
 	}
-	if len(response.Frames) != 1 || response.Frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti {
-		t.Fatalf("frames %v, want one of type timeseries-multi", response.Frames)
+	if len(response.Frames) != 1 || response.Frames[0].Meta.Type != data.FrameTypeTimeSeriesWide {
+		t.Fatalf("frames %v, want one of type timeseries-wide", response.Frames)
 	}
 	values := response.Frames[0].Fields[1]
 	if diff := cmp.Diff([]any{80.0, 0.0}, []any{values.At(0), values.At(1)}); diff != "" {
@@ -138,8 +138,8 @@ func TestAlertQueries(t *testing.T) {
 	if r := responses["table"]; r.Error != nil || len(r.Frames[0].Fields) != 3 || r.Frames[0].Fields[2].Name != "packets_sent" {
 		t.Errorf("table for an alert rule: %v %v", r.Error, r.Frames)
 	}
-	if r := responses["series"]; r.Error != nil || len(r.Frames) != 2 {
-		t.Errorf("series for an alert rule: %v, %d frames", r.Error, len(r.Frames))
+	if r := responses["series"]; r.Error != nil || len(r.Frames[0].Fields) != 3 {
+		t.Errorf("series for an alert rule: %v, %v", r.Error, r.Frames)
 	}
 	if r := responses["time"]; r.Error == nil || !strings.Contains(r.Error.Error(), "alert rule") {
 		t.Errorf("table with time for an alert rule: error %v", r.Error)
@@ -202,7 +202,7 @@ func TestNoRows(t *testing.T) {
 	}
 	d := sourceOf([]string{"amsterdam"}, f)
 	for query, want := range map[string]data.FrameType{
-		`{"queryType":"table"}`: data.FrameTypeNumericLong, `{"queryType":"timeseries"}`: data.FrameTypeTimeSeriesMulti,
+		`{"queryType":"table"}`: data.FrameTypeNumericLong, `{"queryType":"timeseries"}`: data.FrameTypeTimeSeriesWide,
 	} {
 		response := askOne(t, d, query)
 		if response.Error != nil || len(response.Frames) != 1 || len(response.Frames[0].Fields) != 0 || response.Frames[0].Meta.Type != want {

@@ -204,14 +204,11 @@ func (d *DataSource) command(r *http.Request, body json.RawMessage) (string, err
 	if times.Range != nil {
 		asked.TimeRange = backend.TimeRange{From: times.Range.From, To: times.Range.To}
 	}
-	p, err := d.plan(r.Context(), asked, false)
+	q, err := d.question(asked, false)
 	if err != nil {
 		return "", err
 	}
-	if times.Range == nil {
-		p.prepared.Request.First, p.prepared.Request.Last = "", ""
-	}
-	return p.command(), nil
+	return q.commandOnly(r.Context(), times.Range == nil)
 }
 
 // read decodes a JSON body, or answers what is wrong with it and returns false.

@@ -138,7 +138,7 @@ func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Res
 	}
 	answer := identified(ctx, result)
 	if most > 0 && asked > most && result.Summary.Hits.Total > result.Summary.Hits.Displayed {
-		answer.Status.State = wire.StatePartial
+		answer.Status.State, answer.Status.Class = wire.StatePartial, wire.ClassTruncated
 		answer.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
 	}
 	return answer, nil

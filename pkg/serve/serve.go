@@ -51,6 +51,8 @@ type Info struct {
 	Name    string `json:"name"` // "weir-probe" or "weir-gateway": clients tell the kinds of servers apart by it
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
+	// Abilities say what a fleet may ask of this server, as its catalog does, which costs more (extension).
+	wire.Abilities
 }
 
 // Deps are what the server works with. Querier and Logger are required.

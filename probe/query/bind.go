@@ -171,33 +171,61 @@ func (c *condition) bindService(p *part) (*test, error) {
 	return t, nil
 }
 
-// mostServices bounds how many services a tree can match: protocols by ports of terms that must all hold; -1: it does
-// not say.
-func mostServices(n *filter.Node) int {
-	operands := n.Operands()
-	switch n.Kind() {
-	case filter.Any:
-		return -1
-	case filter.Leaf:
-		operands = []*filter.Node{n}
+// onServices divides the operands of a node: those about ports and protocols alone, which are looked up as one, and the
+// others.
+func onServices(n *filter.Node) (services, others []*filter.Node) {
+	for _, operand := range n.Operands() {
+		if operand.Only(filter.Port, filter.Protocol) {
+			services = append(services, operand)
+		} else {
+			others = append(others, operand)
+		}
 	}
+	return services, others
+}
+
+// serviceCondition is the condition that one of the nodes holds, or all of them.
+func serviceCondition(either bool, nodes []*filter.Node) *condition {
+	c := &condition{operation: onService, services: joinTests(either, nodes), most: mostServices(nodes)}
+	if either && len(nodes) > 1 {
+		c.most = -1
+	}
+	return c
+}
+
+// mostServices bounds how many services nodes that must all hold can match: protocols by ports; -1: it does not say.
+func mostServices(nodes []*filter.Node) int {
 	protocols, ports := 1<<8, 1<<16
-	for _, operand := range operands {
-		if operand.Kind() != filter.Leaf {
+	bounded := false
+	for _, node := range nodes {
+		list := []*filter.Node{node}
+		switch node.Kind() {
+		case filter.Any:
 			continue
+		case filter.All:
+			list = node.Operands()
 		}
-		switch t := operand.Term(); t.Attribute() {
-		case filter.Protocol:
-			count := 0
-			for i := range 1 << 8 {
-				if t.MatchProtocol(flow.Protocol(i)) {
-					count++
-				}
+		for _, operand := range list {
+			if operand.Kind() != filter.Leaf {
+				continue
 			}
-			protocols = min(protocols, count)
-		case filter.Port:
-			ports = min(ports, max(countPorts(t, flow.TCP), countPorts(t, flow.ICMP)))
+			bounded = true
+			switch t := operand.Term(); t.Attribute() {
+			case filter.Protocol:
+				count := 0
+				for i := range 1 << 8 {
+					if t.MatchProtocol(flow.Protocol(i)) {
+						count++
+					}
+				}
+				protocols = min(protocols, count)
+			case filter.Port:
+				ports = min(ports, max(countPorts(t, flow.TCP), countPorts(t, flow.ICMP)))
+			}
 		}
+	}
+	if !bounded {
+		return -1
 	}
 	return protocols * ports
 }
@@ -217,11 +245,18 @@ func serviceTest(n *filter.Node) func(segment.Service) bool {
 	if n.Kind() == filter.Leaf {
 		return termTest(n.Term())
 	}
-	var operands []func(segment.Service) bool
-	for _, operand := range n.Operands() {
-		operands = append(operands, serviceTest(operand))
+	return joinTests(n.Kind() == filter.Any, n.Operands())
+}
+
+// joinTests makes a function that says whether one of the trees holds, or all of them.
+func joinTests(either bool, nodes []*filter.Node) func(segment.Service) bool {
+	if len(nodes) == 1 {
+		return serviceTest(nodes[0])
 	}
-	either := n.Kind() == filter.Any
+	var operands []func(segment.Service) bool
+	for _, node := range nodes {
+		operands = append(operands, serviceTest(node))
+	}
 	return func(s segment.Service) bool {
 		for _, holds := range operands {
 			if holds(s) == either {

@@ -56,7 +56,7 @@ func newCondition(n *filter.Node) *condition {
 		return &condition{operation: always}
 	}
 	if n.Only(filter.Port, filter.Protocol) {
-		return &condition{operation: onService, services: serviceTest(n), most: mostServices(n)}
+		return serviceCondition(false, []*filter.Node{n})
 	}
 	c := &condition{term: n.Term()}
 	switch n.Kind() {
@@ -65,8 +65,12 @@ func newCondition(n *filter.Node) *condition {
 		if n.Kind() == filter.Any {
 			c.operation = anyOf
 		}
-		for _, operand := range n.Operands() {
+		services, others := onServices(n)
+		for _, operand := range others {
 			c.operands = append(c.operands, newCondition(operand))
+		}
+		if len(services) > 0 {
+			c.operands = append(c.operands, serviceCondition(n.Kind() == filter.Any, services))
 		}
 		// What needs the least of a segment goes first: often it decides.
 		slices.SortStableFunc(c.operands, func(a, b *condition) int { return a.operation.cost() - b.operation.cost() })

@@ -46,7 +46,7 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 	p, s := b.part, &w.plan.shape
 	keys = keys[:len(tuples)]
 	if s.port || s.protocol {
-		services, bits := b.services(), p.serviceBits
+		services, bits := b.services(), b.rest
 		for i, t := range tuples {
 			keys[i].rest = p.base | bits[services[t]]
 		}

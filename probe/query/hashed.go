@@ -41,9 +41,17 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 	list := make([]*worker, workers)
 	for i := range list {
 		list[i] = pl.newWorker(ctx, newTable(pl.counters, pl.maxEntries(workers), seed, pl.only), 1)
+		if pl.shape.onlyServices() {
+			list[i].table.direct = new(directSlots)
+		}
 		list[i].table.expect(most)
 	}
 	return list[0].passes(func() error { return pl.pass(ctx, tasks, list) }, func() error { return emit(list[0].table) })
+}
+
+// onlyServices says that keys hold a service, or a part of one, and nothing else.
+func (s *shape) onlyServices() bool {
+	return (s.port || s.protocol) && !s.source && !s.destination && !s.time && !s.iface && !s.verdict
 }
 
 // pass fills the first worker's table with the groups from its lowest hash on.
@@ -144,6 +152,17 @@ func (w *worker) totals(p *part) error {
 
 // rollups adds the sums by service, and by service and stamp where rows have to be told apart.
 func (w *worker) rollups(p *part) error {
+	if len(p.rollups) == 0 {
+		return nil
+	}
+	rest, err := p.restOf(uint32(p.rollups[len(p.rollups)-1]))
+	if err != nil {
+		w.plan.run.lose(p.Reader, -1, err)
+		return nil
+	}
+	if rest == nil { // not grouped by service
+		rest = make([]uint64, p.rollups[len(p.rollups)-1]+1)
+	}
 	if p.byRow {
 		for _, rank := range p.rollups {
 			if err := w.ctx.Err(); err != nil {
@@ -154,17 +173,17 @@ func (w *worker) rollups(p *part) error {
 				w.plan.run.lose(p.Reader, -1, err)
 				continue
 			}
-			if err := w.addStamps(p, p.base|p.serviceRest(rank), &sums); err != nil {
+			if err := w.addStamps(p, p.base|rest[rank], &sums); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return w.serviceSums(p)
+	return w.serviceSums(p, rest)
 }
 
 // serviceSums adds the sums by service of the part's rollups, which ascend.
-func (w *worker) serviceSums(p *part) error {
+func (w *worker) serviceSums(p *part, rest []uint64) error {
 	wanted, ranks, failed := uint16(0), p.rollups, error(nil)
 	for _, c := range w.plan.counters {
 		wanted |= 1 << c
@@ -175,7 +194,7 @@ func (w *worker) serviceSums(p *part) error {
 		for ranks = ranks[end:]; len(piece) > 0; {
 			batch := piece[:min(len(piece), batchSize)]
 			for i, rank := range batch {
-				w.keys[i], w.rows[i] = packed{rest: p.base | p.serviceRest(rank)}, uint32(rank)-first
+				w.keys[i], w.rows[i] = packed{rest: p.base | rest[rank]}, uint32(rank)-first
 			}
 			if failed = w.addBatch(w.keys[:len(batch)], w.rows[:len(batch)], sums); failed != nil {
 				return failed

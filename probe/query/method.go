@@ -1,6 +1,8 @@
 package query
 
 import (
+	"math/bits"
+
 	"github.com/weirflow/weir/probe/segment"
 )
 
@@ -79,11 +81,7 @@ func (p *part) chooseRollup() (done bool, err error) {
 		p.method, p.reason = methodTotals, "sums by interval answer exactly"
 		return true, nil
 	}
-	for rank := range p.ServiceCount() {
-		if p.test.operation == always || p.test.set[rank/64]>>(rank%64)&1 != 0 {
-			p.rollups = append(p.rollups, rank)
-		}
-	}
+	p.rollups = p.test.ranks(p.ServiceCount())
 	if p.byRow { // the least frequent services are those that may have no rollup
 		rare, err := p.takeRare()
 		if err != nil || rare {
@@ -92,6 +90,24 @@ func (p *part) chooseRollup() (done bool, err error) {
 	}
 	p.method, p.reason = methodRollup, "sums by service answer exactly"
 	return true, nil
+}
+
+// ranks lists the services that a test lets pass.
+func (t *test) ranks(services int) []int {
+	if t.operation == always {
+		all := make([]int, services)
+		for rank := range all {
+			all[rank] = rank
+		}
+		return all
+	}
+	var list []int
+	for i, word := range t.set {
+		for ; word != 0; word &= word - 1 {
+			list = append(list, 64*i+bits.TrailingZeros64(word))
+		}
+	}
+	return list
 }
 
 // takeRare takes the services without a rollup, which are the least frequent, out of p.rollups and makes the test look

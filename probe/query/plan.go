@@ -36,22 +36,23 @@ type part struct {
 	byRow       bool     // its rows are looked at, not the sums of its tuples
 	whole       bool     // all its stamps are within the plan
 	bins        []uint64 // by stamp: contribution to packed.rest, or outside
-	serviceBits []uint64 // by rank: contribution to packed.rest; nil: none
-	sources     []uint32 // by code: number in the plan's space; unless the plan is sparse
-	targets     []uint32 // the same for destinations
-	pages       pages    // of the dictionaries; if the plan is sparse
-	candidates  []candidate
-	wantKey     segment.Columns
-	wantValues  segment.Columns
-	method      method
-	reason      string
-	rollups     []int // ranks, for methodRollup
 
-	zeros [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
-	mu    sync.Mutex   // guards what follows
-	read  int64        // bytes
-	rows  int64        // looked at
-	done  map[int]bool // chunks that were read
+	sources    []uint32 // by code: number in the plan's space; unless the plan is sparse
+	targets    []uint32 // the same for destinations
+	pages      pages    // of the dictionaries; if the plan is sparse
+	candidates []candidate
+	wantKey    segment.Columns
+	wantValues segment.Columns
+	method     method
+	reason     string
+	rollups    []int // ranks, for methodRollup
+
+	zeros       [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
+	mu          sync.Mutex   // guards what follows
+	serviceBits []uint64     // by rank, as many as were needed: contribution to packed.rest
+	read        int64        // bytes
+	rows        int64        // looked at
+	done        map[int]bool // chunks that were read
 }
 
 // outside marks a stamp that is not within the plan.
@@ -233,32 +234,42 @@ func (p *part) prepare() error {
 	if !p.byRow && s.time {
 		p.base |= p.bins[0] // whole, and in one bin
 	}
-	if s.port || s.protocol || p.test.names() {
+	if p.test.names() {
 		if err := p.loadServices(); err != nil {
 			return err
-		}
-	}
-	if s.port || s.protocol {
-		p.serviceBits = make([]uint64, len(p.services))
-		for i, service := range p.services {
-			if s.port {
-				p.serviceBits[i] = uint64(service.Port)
-			}
-			if s.protocol {
-				p.serviceBits[i] |= uint64(service.Protocol) << packedProtocol
-			}
 		}
 	}
 	p.wantColumns()
 	return nil
 }
 
-// serviceRest is what a service contributes to packed.rest.
-func (p *part) serviceRest(rank int) uint64 {
-	if p.serviceBits == nil {
-		return 0
+// restOf returns by rank what services contribute to packed.rest, up to a rank at least; nil if the plan does not group
+// by them.
+func (p *part) restOf(rank uint32) ([]uint64, error) {
+	s := &p.plan.shape
+	if !s.port && !s.protocol {
+		return nil, nil
 	}
-	return p.serviceBits[rank]
+	p.mu.Lock() // workers share them
+	defer p.mu.Unlock()
+	if int(rank) < len(p.serviceBits) {
+		return p.serviceBits, nil
+	}
+	services, err := p.FirstServices(int(rank) + 1)
+	if err != nil {
+		return nil, err
+	}
+	bits := make([]uint64, len(services))
+	for i, service := range services {
+		if s.port {
+			bits[i] = uint64(service.Port)
+		}
+		if s.protocol {
+			bits[i] |= uint64(service.Protocol) << packedProtocol
+		}
+	}
+	p.serviceBits = bits
+	return bits, nil
 }
 
 // wantColumns says what is decoded of a chunk that has matches.

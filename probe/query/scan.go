@@ -44,6 +44,26 @@ type buffer struct {
 	selected []uint32       // tuples that match, ascending
 	holds    [flow.VerdictAccepted + 1][]uint8
 	offsets  []uint32 // by tuple: its first row
+	rest     []uint64 // by service: contribution to packed.rest
+}
+
+// fewSelected is the number of tuples up to which it is looked at which services they have.
+const fewSelected = 256
+
+// findRest finds what the services of the selected tuples contribute to keys.
+func (b *buffer) findRest() (err error) {
+	if s := &b.part.plan.shape; !s.port && !s.protocol || len(b.selected) == 0 {
+		return nil
+	}
+	most := uint32(b.part.ServiceCount() - 1)
+	if len(b.selected) <= fewSelected {
+		most = 0
+		for _, t := range b.selected {
+			most = max(most, b.services()[t])
+		}
+	}
+	b.rest, err = b.part.restOf(most)
+	return err
 }
 
 // of is where a key column was decoded.
@@ -89,6 +109,9 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 		read += n
 		if err == nil && c.all {
 			b.selected = counting(b.selected, p.chunks[c.chunk].Tuples)
+		}
+		if err == nil {
+			err = b.findRest()
 		}
 		return err
 	}()

@@ -22,6 +22,20 @@ type table struct {
 	max       int    // of keys
 	low, high uint64 // hashes that are taken, both included
 	only      keySet // nil: all
+	direct    *directSlots
+}
+
+// directSlots are the entries of keys that are a service and nothing else, by protocol and port: segments have services
+// by the ten thousand, and nothing is faster than to look where a number says.
+type directSlots [256][]uint32
+
+// at is the place of a service's entry.
+func (d *directSlots) at(rest uint64) *uint32 {
+	ports := &d[uint8(rest>>packedProtocol)]
+	if *ports == nil {
+		*ports = make([]uint32, 1<<packedProtocol)
+	}
+	return &(*ports)[uint16(rest)]
 }
 
 // maxPasses bounds how often rows are read again because a table is full.
@@ -42,6 +56,9 @@ func newSeed() [2]uint64 { return [2]uint64{rand.Uint64(), rand.Uint64()} }
 // begin empties the table for the hashes from low on.
 func (t *table) begin(low uint64) {
 	t.low, t.high = low, math.MaxUint64
+	if low > 0 {
+		t.direct = nil // it knows no hashes
+	}
 	t.clear()
 }
 
@@ -49,6 +66,11 @@ func (t *table) clear() {
 	t.keys = append(t.keys[:0], packed{})
 	t.sums = append(t.sums[:0], make([]uint64, len(t.counters))...)
 	clear(t.slots)
+	if t.direct != nil {
+		for _, ports := range t.direct {
+			clear(ports)
+		}
+	}
 }
 
 func (t *table) len() int { return len(t.keys) - 1 }
@@ -62,6 +84,13 @@ func (t *table) hash(k packed) uint64 {
 // returns how many it did.
 func (t *table) locate(keys []packed, at []uint32) int {
 	at = at[:len(keys)]
+	if t.direct != nil {
+		done := t.locateDirect(keys, at)
+		if done == len(keys) || t.direct != nil {
+			return done
+		}
+		return done + t.locate(keys[done:], at[done:])
+	}
 	slots := t.slots
 	mask := uint64(len(slots) - 1)
 	every := t.low == 0 && t.high == math.MaxUint64
@@ -94,12 +123,47 @@ func (t *table) locate(keys []packed, at []uint32) int {
 	return len(keys)
 }
 
-func (t *table) insert(k packed, slot uint64) uint32 {
+// locateDirect is locate for keys that are services. Where the table is full, it goes on by hash.
+func (t *table) locateDirect(keys []packed, at []uint32) int {
+	for i, k := range keys {
+		slot := t.direct.at(k.rest)
+		if *slot == 0 && (t.only == nil || t.only.has(k)) {
+			if t.len() >= t.max {
+				t.undirect()
+				return i
+			}
+			*slot = t.push(k)
+		}
+		at[i] = *slot
+	}
+	return len(keys)
+}
+
+// undirect goes on by hash.
+func (t *table) undirect() {
+	t.direct = nil
+	size := len(t.slots)
+	for size < 4*len(t.keys) {
+		size *= 2
+	}
+	t.index(size)
+}
+
+// push adds a key whose sums are zero.
+func (t *table) push(k packed) uint32 {
 	entry := uint32(len(t.keys))
 	t.keys = append(t.keys, k)
-	for range t.counters {
-		t.sums = append(t.sums, 0)
+	from, width := len(t.sums), len(t.counters)
+	if cap(t.sums)-from < width {
+		t.sums = slices.Grow(t.sums, max(from, width))
 	}
+	t.sums = t.sums[:from+width]
+	clear(t.sums[from:])
+	return entry
+}
+
+func (t *table) insert(k packed, slot uint64) uint32 {
+	entry := t.push(k)
 	t.slots[slot] = entry
 	if 2*len(t.keys) >= len(t.slots) {
 		t.index(2 * len(t.slots))
@@ -115,7 +179,9 @@ func (t *table) expect(groups int) {
 		size *= 2
 	}
 	if size > len(t.slots) {
-		t.index(size)
+		if t.direct == nil {
+			t.index(size)
+		}
 		t.keys = slices.Grow(t.keys, 2*groups)
 		t.sums = slices.Grow(t.sums, 2*groups*len(t.counters))
 	}
@@ -150,6 +216,9 @@ func (t *table) halve() error {
 
 // cut gives up the hashes above high.
 func (t *table) cut(high uint64) {
+	if t.direct != nil {
+		t.undirect()
+	}
 	t.high = high
 	width, kept := len(t.counters), 1
 	for i := 1; i < len(t.keys); i++ {

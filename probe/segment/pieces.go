@@ -2,38 +2,78 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/weirflow/weir/probe/column"
 )
 
+// serviceList is the services that were decoded so far: those of the first ranks.
+type serviceList struct {
+	list   []Service
+	b      []byte // what is not decoded yet
+	number int64  // of the last one
+	steps  []uint64
+}
+
+// FirstServices returns the services of the first ranks, n or more of them, or all if there are fewer. It decodes no
+// more than it has to; the first few hundred are cheap. The slice must not be changed.
+func (r *Reader) FirstServices(n int) ([]Service, error) {
+	r.services.Lock()
+	defer r.services.Unlock()
+	l, all := &r.services.serviceList, int(r.footer.services)
+	if len(l.list) == 0 {
+		b, err := r.section(sectionServices)
+		if err != nil {
+			return nil, err
+		}
+		l.b, l.number = b, 0
+	}
+	for len(l.list) < min(n, all) {
+		if err := l.more(all); err != nil {
+			return nil, r.sectionError(sectionServices, err)
+		}
+	}
+	if len(l.list) == all {
+		if len(l.b) != 0 {
+			return nil, r.sectionError(sectionServices, fmt.Errorf("%w: %d bytes after the table", ErrDamaged, len(l.b)))
+		}
+		l.steps = nil
+	}
+	return l.list, nil
+}
+
+// more decodes a piece of the list of all services.
+func (l *serviceList) more(all int) (err error) {
+	t := newTableReader(l.b)
+	defer t.release()
+	if l.steps, err = t.piece(l.steps, all-len(l.list), nil); err != nil {
+		return err
+	}
+	list, number := slices.Grow(l.list, len(l.steps)), l.number
+	for _, step := range l.steps {
+		s, err := nextService(&number, step)
+		if err != nil {
+			return err
+		}
+		list = append(list, s)
+	}
+	l.list, l.b, l.number = list, t.b, number
+	return nil
+}
+
 // FindServices calls visit with rank and service of every service of the segment, the most frequent first, until it
 // returns false. It decodes what it has not visited for nobody: whoever looks for frequent services should stop early.
 func (r *Reader) FindServices(visit func(rank uint32, s Service) (more bool)) error {
-	b, err := r.section(sectionServices)
-	if err != nil {
-		return err
-	}
-	t := newTableReader(b)
-	defer t.release()
-	n, number := int(r.footer.services), int64(0)
-	var steps []uint64
-	for rank := 0; rank < n; {
-		if steps, err = t.piece(steps, n-rank, nil); err != nil {
-			return r.sectionError(sectionServices, err)
+	for rank := 0; rank < int(r.footer.services); {
+		list, err := r.FirstServices(rank + 1)
+		if err != nil {
+			return err
 		}
-		for _, step := range steps {
-			s, err := nextService(&number, step)
-			if err != nil {
-				return r.sectionError(sectionServices, err)
-			}
-			if !visit(uint32(rank), s) {
+		for ; rank < len(list); rank++ {
+			if !visit(uint32(rank), list[rank]) {
 				return nil
 			}
-			rank++
 		}
-	}
-	if err := t.end(); err != nil {
-		return r.sectionError(sectionServices, err)
 	}
 	return nil
 }

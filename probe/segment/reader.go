@@ -42,12 +42,15 @@ type Reader struct {
 	ipv4         kept[*Addresses32]
 	ipv6         kept[*Addresses128]
 	directory    kept[*directory]
-	services     kept[[]Service]
 	stamps       kept[[]int64]
 	stampSums    kept[StampTotals]
 	blocks       kept[[]flow.Interval]
 	rollupIndex  kept[index]
 	postingIndex kept[index]
+	services     struct {
+		sync.Mutex
+		serviceList
+	}
 }
 
 // Close closes the file.

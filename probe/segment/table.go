@@ -12,6 +12,15 @@ import (
 // pieceValues is the greatest number of values of a table's column under one codec and checksum.
 const pieceValues = 1 << 14
 
+// leadValues is the length of the first piece of the columns of services: most questions are about frequent ones.
+const leadValues = 512
+
+// appendLead is appendColumn with a short first piece.
+func appendLead(e *column.Encoder, dst []byte, values []uint64) []byte {
+	n := min(leadValues, len(values))
+	return appendColumn(e, appendColumn(e, dst, values[:n], leadValues), values[n:], pieceValues)
+}
+
 // appendColumn appends the values as chunks of package column, pieces long each; none for no values.
 func appendColumn(e *column.Encoder, dst []byte, values []uint64, piece int) []byte {
 	for len(values) > 0 {
@@ -87,8 +96,8 @@ func (t *tableReader) end() error {
 }
 
 // appendCounters appends which counters are not zero everywhere, and a column for each that is not, in the order and
-// with the companions they have in chunks.
-func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[CounterCount]uint64) []byte {
+// with the companions they have in chunks. The first piece of a column has lead values.
+func appendCounters(e *column.Encoder, dst []byte, n, lead int, at func(i int) *[CounterCount]uint64) []byte {
 	var columns [CounterCount][]uint64
 	mask := uint16(0)
 	for i := range n {
@@ -109,8 +118,7 @@ func appendCounters(e *column.Encoder, dst []byte, n int, at func(i int) *[Count
 		}
 		columns[c] = values
 		given := companion(c, mask)
-		for from := 0; from < n; from += pieceValues {
-			to := min(from+pieceValues, n)
+		for from, to := 0, min(lead, n); from < n; from, to = to, min(to+pieceValues, n) {
 			if given == noContext {
 				dst = e.Append(dst, values[from:to])
 			} else {

@@ -120,37 +120,7 @@ type ServiceTotal struct {
 }
 
 // Services are the services by rank. The slice must not be changed.
-func (r *Reader) Services() ([]Service, error) {
-	return r.services.get(func() ([]Service, error) {
-		b, err := r.section(sectionServices)
-		if err != nil {
-			return nil, err
-		}
-		services, err := readServices(b, int(r.footer.services))
-		if err != nil {
-			return nil, r.sectionError(sectionServices, err)
-		}
-		return services, nil
-	})
-}
-
-// readServices is the inverse of appendServices.
-func readServices(b []byte, n int) ([]Service, error) {
-	t := newTableReader(b)
-	defer t.release()
-	steps, err := t.column(n)
-	if err != nil {
-		return nil, err
-	}
-	services := make([]Service, n)
-	number := int64(0)
-	for i, step := range steps {
-		if services[i], err = nextService(&number, step); err != nil {
-			return nil, err
-		}
-	}
-	return services, t.end()
-}
+func (r *Reader) Services() ([]Service, error) { return r.FirstServices(r.ServiceCount()) }
 
 // ServiceTotals are the sums of all services, by rank. They are large and not kept; SumsByService takes less.
 func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {

@@ -106,7 +106,7 @@ func appendServices(e *column.Encoder, dst []byte, services []uint32) []byte {
 		steps[i] = uint64(step<<1 ^ step>>63)
 		previous = s
 	}
-	return appendColumn(e, dst, steps, pieceValues)
+	return appendLead(e, dst, steps)
 }
 
 // appendServiceSums appends the sums of all services, by rank: tuples, rows less tuples, counters.
@@ -115,8 +115,8 @@ func (t *totals) appendServiceSums(e *column.Encoder, dst []byte) []byte {
 	for i := range t.services {
 		tuples[i], rows[i] = t.services[i].tuples, t.services[i].rows-t.services[i].tuples
 	}
-	dst = appendColumn(e, appendColumn(e, dst, tuples, pieceValues), rows, pieceValues)
-	return appendCounters(e, dst, len(t.services), func(i int) *[CounterCount]uint64 { return &t.services[i].counters })
+	dst = appendLead(e, appendLead(e, dst, tuples), rows)
+	return appendCounters(e, dst, len(t.services), leadValues, func(i int) *[CounterCount]uint64 { return &t.services[i].counters })
 }
 
 // appendStamps appends the ends of the intervals, less the first of the segment's bounds.
@@ -136,7 +136,7 @@ func (t *totals) appendStampSums(e *column.Encoder, dst []byte) []byte {
 			rows[i] = family[i].rows
 		}
 		dst = appendColumn(e, dst, rows, pieceValues)
-		dst = appendCounters(e, dst, len(family), func(i int) *[CounterCount]uint64 { return &family[i].counters })
+		dst = appendCounters(e, dst, len(family), pieceValues, func(i int) *[CounterCount]uint64 { return &family[i].counters })
 	}
 	return dst
 }
@@ -171,5 +171,5 @@ func appendRollup(e *column.Encoder, dst []byte, cells [][CounterCount]uint64) [
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(places)))
 	dst = appendColumn(e, dst, steps, pieceValues)
-	return appendCounters(e, dst, len(places), func(i int) *[CounterCount]uint64 { return &cells[places[i]] })
+	return appendCounters(e, dst, len(places), pieceValues, func(i int) *[CounterCount]uint64 { return &cells[places[i]] })
 }

@@ -8,8 +8,23 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
+// About is what stands on the first frame of an answer, whatever its type.
+type About struct {
+	Result *wire.Result
+	// Command is the command line that gives the same answer; empty: there is none.
+	Command string
+	// First and Last bound the time that was asked for; zero: the answer has no such bounds.
+	First, Last time.Time
+	// Step is the length of a bin, in time series.
+	Step time.Duration
+	// Remarks are what the asker has to know beside the result, in the order of their weight, one sentence each.
+	Remarks []string
+	// Done and Total count the hosts whose answers are in the frames; both 0: all of them.
+	Done, Total int
+}
+
 // Details stand in the first frame's Meta.Custom: what each host did, and what the rows are part of. The panel
-// inspector shows them in its JSON tab.
+// inspector shows them in its JSON tab, and the front end reads from Done and Total when a stream is complete.
 type Details struct {
 	Hosts   map[string]wire.Status `json:"hosts"`
 	First   time.Time              `json:"first,omitzero"` // start of the covered span
@@ -19,22 +34,41 @@ type Details struct {
 	Capture *wire.Accounting       `json:"capture,omitempty"`
 	// StepSeconds is the length of a bin, in time series.
 	StepSeconds float64 `json:"step_seconds,omitempty"`
+	TraceID     string  `json:"trace_id,omitempty"`
+	Done        int     `json:"done"`
+	Total       int     `json:"total"`
+	// Error ends a stream that failed.
+	Error string `json:"error,omitempty"`
 }
 
-// describe fills in what stands on the first frame of an answer.
-func describe(frame *data.Frame, result *wire.Result, command string, step time.Duration) {
-	summary := &result.Summary
-	frame.Meta.ExecutedQueryString = command
-	frame.Meta.Notices = Notices(result, step > 0)
+// Describe writes it onto the first frame of an answer.
+func (a About) Describe(list data.Frames) {
+	if len(list) == 0 || a.Result == nil {
+		return
+	}
+	frame := list[0]
+	if frame.Meta == nil {
+		frame.Meta = &data.FrameMeta{}
+	}
+	summary := &a.Result.Summary
+	if a.Total == 0 {
+		a.Total = len(a.Result.HostsStatuses)
+		a.Done = a.Total
+	}
+	frame.Meta.ExecutedQueryString = a.Command
+	frame.Meta.Notices = a.notices()
 	frame.Meta.Stats = stats(summary)
 	frame.Meta.Custom = Details{
-		Hosts:       result.HostsStatuses,
+		Hosts:       a.Result.HostsStatuses,
 		First:       summary.TimeFirst,
 		Last:        summary.TimeLast,
 		Totals:      summary.Totals,
 		Hits:        summary.Hits,
 		Capture:     summary.Accounting,
-		StepSeconds: step.Seconds(),
+		StepSeconds: a.Step.Seconds(),
+		TraceID:     summary.TraceID,
+		Done:        a.Done,
+		Total:       a.Total,
 	}
 }
 
