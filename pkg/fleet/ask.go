@@ -52,6 +52,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	s := h.state
 	trial, err := s.breaker.enter(f.now(), f.cfg.BreakerFailures)
 	if err != nil {
+		s.outcomes.count(wire.ClassBreaker)
+		f.outcomes.count(wire.ClassBreaker)
 		return err
 	}
 	slow := hostSlow
