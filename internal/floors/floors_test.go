@@ -22,9 +22,9 @@ var floors = map[string]int{
 	"pkg/wire":      2,
 	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3, "pkg/inventory": 3,
 	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4,
-	"pkg/serve": 5, "pkg/frames": 5, "pkg/reports": 5,
-	"pkg/plugin": 6, "pkg/gateway": 6,
-	"pkg":        7,
+	"pkg/serve": 5, "pkg/frames": 6, "pkg/reports": 5,
+	"pkg/plugin": 7, "pkg/gateway": 6,
+	"pkg":        8,
 
 	"probe/vfs":    0,
 	"probe/packet": 1, "probe/column": 1,

@@ -16,6 +16,10 @@ type state struct {
 
 	outcomes totals
 
+	mu     sync.Mutex
+	able   wire.Abilities // as of ableAt
+	ableAt time.Time
+
 	asking  chan struct{}                // of capacity 1, full while somebody asks for the catalog
 	catalog atomic.Pointer[wire.Catalog] // the last one
 	fresh   HostCatalog                  // the last outcome, be it an error
