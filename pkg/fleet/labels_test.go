@@ -16,13 +16,13 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// able is a store that can do what our own servers do.
-type able struct {
+// extended is a store that can do what our own servers do.
+type extended struct {
 	*store
 	interval time.Duration
 }
 
-func (a able) Abilities(context.Context) (wire.Abilities, error) {
+func (a extended) Abilities(context.Context) (wire.Abilities, error) {
 	return wire.Abilities{Interval: a.interval,
 		Features: []string{wire.FeatureThreshold, wire.FeatureGroups, wire.FeatureDedupe, wire.FeatureLabels}}, nil
 }
@@ -50,9 +50,9 @@ func TestLabels(t *testing.T) {
 	own := map[string]string{"site": "own", "company": "own"}
 	a, b, c := &store{name: "a", rows: []wire.Row{labelRow(1, 5, own), labelRow(2, 1, own)}}, &store{name: "b", rows: []wire.Row{labelRow(1, 7, own)}},
 		&store{name: "c", rows: []wire.Row{labelRow(1, 100, own)}}
-	f := labelled(t, Host{Name: "a", Client: able{store: a}, Labels: map[string]string{"company": "acme"}},
-		Host{Name: "b", Client: able{store: b}, Labels: map[string]string{"company": "acme"}},
-		Host{Name: "c", Client: able{store: c}, Labels: map[string]string{"company": "other"}})
+	f := labelled(t, Host{Name: "a", Client: extended{store: a}, Labels: map[string]string{"company": "acme"}},
+		Host{Name: "b", Client: extended{store: b}, Labels: map[string]string{"company": "acme"}},
+		Host{Name: "c", Client: extended{store: c}, Labels: map[string]string{"company": "other"}})
 	table := func(request wire.Request) string {
 		request.Ifaces, request.Merge = "any", true
 		_, result := ask(t, f, request)
@@ -110,7 +110,7 @@ func TestDedupe(t *testing.T) {
 	first := &store{name: "first", rows: []wire.Row{row(1, wire.Counters{BytesReceived: 100, BytesSent: 10, PacketsReceived: 3, Attempts: 2}), row(2, wire.Counters{BytesReceived: 5, PacketsReceived: 1})}}
 	second := &store{name: "second", rows: []wire.Row{row(1, wire.Counters{BytesReceived: 10, BytesSent: 99, PacketsReceived: 3, Attempts: 1, Accepts: 1}),
 		row(3, wire.Counters{BytesReceived: 4, PacketsReceived: 1}), row(3, wire.Counters{BytesReceived: 4, PacketsReceived: 1})}}
-	hosts := []Host{{Name: "first", Client: able{store: first}}, {Name: "second", Client: able{store: second}}}
+	hosts := []Host{{Name: "first", Client: extended{store: first}}, {Name: "second", Client: extended{store: second}}}
 	request := wire.Request{Query: "sip", Ifaces: "any", Merge: true, Dedupe: "max", Other: true, NumResults: 2}
 	want := []wire.Counters{{BytesReceived: 100, BytesSent: 10, PacketsReceived: 3, Attempts: 2, Accepts: 1}, {BytesReceived: 8, PacketsReceived: 2}}
 	for range 2 {
@@ -143,7 +143,7 @@ func TestBinsOfDifferentIntervals(t *testing.T) {
 	}
 	minutes := &store{name: "minutes", rows: []wire.Row{at(60, 1), at(120, 1), at(180, 1), at(240, 1), at(300, 1), at(360, 1)}}
 	fives := &store{name: "fives", rows: []wire.Row{at(300, 10), at(600, 10)}}
-	f := labelled(t, Host{Name: "minutes", Client: able{minutes, time.Minute}}, Host{Name: "fives", Client: able{fives, 5 * time.Minute}})
+	f := labelled(t, Host{Name: "minutes", Client: extended{minutes, time.Minute}}, Host{Name: "fives", Client: extended{fives, 5 * time.Minute}})
 	for _, resolution := range []string{"", "1m", "7m"} {
 		_, result := ask(t, f, wire.Request{Query: "time", Ifaces: "any", Merge: true, TimeResolution: resolution, First: "1790000000", Last: "1790009000"})
 		var got []string
@@ -158,7 +158,7 @@ func TestBinsOfDifferentIntervals(t *testing.T) {
 			t.Errorf("%q: %s in bins of %v, want %s", resolution, got, result.Summary.Timings.Resolution, want)
 		}
 	}
-	same := labelled(t, Host{Name: "x", Client: able{minutes, time.Minute}}, Host{Name: "y", Client: able{fives, time.Minute}})
+	same := labelled(t, Host{Name: "x", Client: extended{minutes, time.Minute}}, Host{Name: "y", Client: extended{fives, time.Minute}})
 	if _, result := ask(t, same, wire.Request{Query: "time", Ifaces: "any", Merge: true, First: "1790000000", Last: "1790009000"}); len(result.Rows) != 7 || result.Summary.Timings.Resolution != 0 {
 		t.Errorf("bins of hosts that are alike were changed: %+v", result.Rows)
 	}
@@ -172,7 +172,7 @@ func TestStreaming(t *testing.T) {
 		var hosts []Host
 		for i := range 12 {
 			name := fmt.Sprintf("host%02d", i)
-			hosts = append(hosts, Host{Name: name, Client: able{store: &store{name: name, rows: world(random, name, 100)}}})
+			hosts = append(hosts, Host{Name: name, Client: extended{store: &store{name: name, rows: world(random, name, 100)}}})
 		}
 		cfg := DefaultConfig()
 		cfg.FirstRows, cfg.ProgressEvery = 1, 0

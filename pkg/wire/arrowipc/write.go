@@ -77,7 +77,7 @@ func (e *encoder) addField(c wire.Column) {
 	var made column
 	if c.Label != "" {
 		e.fields = append(e.fields, field)
-		e.columns = append(e.columns, &texts{of: func(row *wire.Row) string { return row.Labels.HostLabels.Get(c.Label) }})
+		e.columns = append(e.columns, &texts{kind: labelText, label: c.Label})
 		return
 	}
 	switch c.Field.Name {
