@@ -28,6 +28,7 @@ func (f *Fleet) ask(ctx context.Context, h Host, q *wire.Query, r *wire.Request)
 	var result *wire.Result
 	err := f.guarded(ctx, h, func(ctx context.Context) (err error) {
 		asked := *r // clients may not share what they might change
+		asked.Enrich = asked.Enrich && enriches(ctx, h.Client)
 		sent := f.now()
 		if result, err = h.Client.Query(ctx, &asked); err != nil {
 			return err

@@ -17,6 +17,8 @@ type state struct {
 	mu       sync.Mutex
 	answers  uint64
 	failures map[wire.Class]uint64
+	able     wire.Abilities // as of ableAt
+	ableAt   time.Time
 
 	asking  chan struct{}                // of capacity 1, full while somebody asks for the catalog
 	catalog atomic.Pointer[wire.Catalog] // the last one

@@ -78,6 +78,7 @@ func (f *Flags) Register(set *pflag.FlagSet) {
 	set.StringVar(&f.actors, "actors", "", "flows to or from an address of `SET`: @NAME of a list, or addresses and networks, by commas")
 	set.BoolVar(&r.Explain, "explain", false, "show how the answer was found")
 	set.BoolVar(&r.Seen, "seen", false, "show when each row was counted first and last; without time")
+	set.BoolVar(&r.Enrich, "enrich", false, "show country and network operator of addresses, which the server has to know")
 	set.BoolVar(&f.live, "live", false, "include the interval that is being counted (default with a server unless --last is given)")
 	set.StringVarP(&r.QueryHosts, "hosts", "q", "", "`HOSTS` to ask, at a gateway: any, or a list of names")
 	set.StringVar(&r.QueryHostsResolverType, "hosts-resolver", "", "`TYPE` of --hosts that the gateway knows: string, static, …")

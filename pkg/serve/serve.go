@@ -65,6 +65,8 @@ type Deps struct {
 	Gatherer   prometheus.Gatherer
 	// Resolver looks up host names in conditions and names of addresses in results; nil: one of the server's own.
 	Resolver *resolve.Resolver
+	// Origins knows where addresses belong; nil: queries that want to know it are refused.
+	Origins Origins
 	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
 	// Lists are the lists of addresses that conditions can name, those that callers upload among them; nil: the server's
@@ -130,6 +132,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
+	deps.Info.Features = features(deps.Info.Features, deps.Origins)
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
 		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
 		conns: newConnections(deps.Logger), lists: deps.Lists}
