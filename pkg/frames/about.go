@@ -19,6 +19,8 @@ type About struct {
 	Step time.Duration
 	// Remarks are what the asker has to know beside the result, in the order of their weight, one sentence each.
 	Remarks []string
+	// Covered says that the remarks tell what the data cover, and what is cut off.
+	Covered bool
 	// Done and Total count the hosts whose answers are in the frames; both 0: all of them.
 	Done, Total int
 }

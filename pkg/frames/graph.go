@@ -40,6 +40,14 @@ type node struct {
 	peers               int
 }
 
+// add counts an edge of the node.
+func (n *node) add(counters wire.Counters) {
+	sum := n.counters.Flow()
+	sum.Add(counters.Flow())
+	n.counters = wire.CountersFrom(sum)
+	n.peers++
+}
+
 // Frames builds the frames "nodes" and "edges", the largest first.
 func (g Graph) Frames(result *wire.Result) data.Frames {
 	if len(result.Rows) == 0 {
@@ -67,11 +75,9 @@ func (g Graph) Frames(result *wire.Result) data.Frames {
 			}
 			edges[i][end] = n
 		}
-		for _, n := range slices.Compact(edges[i][:]) {
-			sum := n.counters.Flow()
-			sum.Add(row.Counters.Flow())
-			n.counters = wire.CountersFrom(sum)
-			n.peers++
+		edges[i][0].add(row.Counters)
+		if edges[i][1] != edges[i][0] { // who talks to itself talked once
+			edges[i][1].add(row.Counters)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b *node) int {

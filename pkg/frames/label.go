@@ -65,7 +65,9 @@ func title(columns []wire.Column, texts []string) string {
 				i++
 			}
 		}
-		words = append(words, word)
+		if word != "" {
+			words = append(words, word)
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -21,11 +21,10 @@ type Links struct {
 
 // The dashboards that come with the plugin, by their uid; src/dashboards has them.
 const (
-	dashboardGlobal    = "weir-global"
-	dashboardActors    = "weir-actors"
-	dashboardPath      = "weir-path"
-	dashboardHost      = "weir-host"
-	dashboardAsymmetry = "weir-asymmetry"
+	dashboardGlobal = "weir-global"
+	dashboardActors = "weir-actors"
+	dashboardPath   = "weir-path"
+	dashboardHost   = "weir-host"
 )
 
 // cell is what Grafana replaces by the value of the cell, without a unit; it is encoded there.

@@ -7,7 +7,10 @@ import (
 )
 
 // Choice is one value of a variable: what it shows, and what stands for it in queries.
-type Choice struct{ Text, Value string }
+type Choice struct {
+	Text  string `json:"text"`
+	Value string `json:"value"`
+}
 
 // List is the frame of the values of a variable.
 func List(choices []Choice) *data.Frame {

@@ -65,6 +65,9 @@ func (a About) warning() string {
 			parts = append(parts, c.text(names, a.Result.HostsStatuses))
 		}
 	}
+	if text := clocks(a.Result.HostsStatuses); text != "" {
+		parts = append(parts, text)
+	}
 	summary := &a.Result.Summary
 	if n := summary.Stats.BlocksCorrupted; n > 0 {
 		parts = append(parts, fmt.Sprintf("%s stored blocks are damaged and not part of this answer", thousands(n)))
@@ -85,13 +88,36 @@ func (a About) information() string {
 	if a.Done < a.Total {
 		parts = append(parts, fmt.Sprintf("%d of %d hosts so far", a.Done, a.Total))
 	}
-	if text := truncation(&a.Result.Summary, a.Step > 0); text != "" {
-		parts = append(parts, text)
-	}
-	if text := a.coverage(); text != "" {
-		parts = append(parts, text)
+	if !a.Covered {
+		for _, text := range []string{truncation(&a.Result.Summary, a.Step > 0), a.coverage()} {
+			if text != "" {
+				parts = append(parts, text)
+			}
+		}
 	}
 	return strings.Join(append(parts, a.Remarks...), "; ")
+}
+
+// clocks names the hosts whose clocks differ from that of whoever asked them.
+func clocks(statuses map[string]wire.Status) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(statuses)) {
+		if skew := time.Duration(statuses[name].ClockSkewNanoseconds).Round(time.Second); skew != 0 {
+			names = append(names, fmt.Sprintf("%s (%s)", name, Skew(skew)))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "clocks differ, so that times do too: " + bounded(names)
+}
+
+// Skew says how a clock differs.
+func Skew(skew time.Duration) string {
+	if skew < 0 {
+		return fmt.Sprintf("%s behind", -skew)
+	}
+	return fmt.Sprintf("%s ahead", skew)
 }
 
 // coverage says which part of the range has data, where that is less than the range.
@@ -153,14 +179,20 @@ func Reasons(names []string, statuses map[string]wire.Status) string {
 		length += len(named[i]) + len(", ")
 	}
 	if length > reasonsLength {
-		named, length = slices.Clone(names), 0
+		named = names
 	}
-	for i, name := range named {
+	return bounded(named)
+}
+
+// bounded joins names, of very many as many as there is room for.
+func bounded(names []string) string {
+	length := 0
+	for i, name := range names {
 		if length += len(name) + len(", "); length > namesLength {
-			return fmt.Sprintf("%s and %d more", strings.Join(named[:i], ", "), len(named)-i)
+			return fmt.Sprintf("%s and %d more", strings.Join(names[:i], ", "), len(names)-i)
 		}
 	}
-	return strings.Join(named, ", ")
+	return strings.Join(names, ", ")
 }
 
 // StateOf is the state of a host; that of a server that reports only a code follows from the code.

@@ -29,7 +29,10 @@ func quantity(n uint64, unit string) string {
 
 // volume writes bytes or packets.
 func volume(n uint64, value Value) string {
-	if value == Packets {
+	switch {
+	case value == Packets && n == 1:
+		return "1 packet"
+	case value == Packets:
 		return quantity(n, "") + " packets"
 	}
 	return quantity(n, "B")

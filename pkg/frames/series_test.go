@@ -73,7 +73,9 @@ func TestSeriesGolden(t *testing.T) {
 		{"series_everything", Series{Direction: wire.DirectionBoth, Value: Packets, Rate: true, Mirror: true, Step: step}, total},
 		{"series_empty", Series{Columns: four, Direction: wire.DirectionOut, Value: Bytes, Rate: true, Step: step}, nothing},
 	} {
-		t.Run(test.name, func(t *testing.T) { golden(t, test.name, described(test.series.Frames(test.result), test.result, command, step)) })
+		t.Run(test.name, func(t *testing.T) {
+			golden(t, test.name, described(test.series.Frames(test.result), test.result, command, step))
+		})
 	}
 }
 
@@ -144,7 +146,7 @@ func TestSeriesBefore(t *testing.T) {
 	for i := range before.Rows {
 		before.Rows[i].Labels.Timestamp = before.Rows[i].Labels.Timestamp.Add(-24 * time.Hour)
 	}
-	before.Rows[1].Labels.Timestamp = after(15 - 24*60) // not covered now
+	before.Rows[1].Labels.Timestamp = after(15 - 24*60)                      // not covered now
 	before.Rows[2].Attributes.Source = before.Rows[2].Attributes.Destination // not one of the groups
 	frame := one(t, Series{
 		Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Packets, Step: step,

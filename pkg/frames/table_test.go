@@ -35,7 +35,9 @@ func TestTableGolden(t *testing.T) {
 		{"table_time", Table{Columns: columns(t, "time", "host", "iface", "sip"), Direction: wire.DirectionBoth, Value: Bytes}, raw},
 		{"table_empty", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes}, nothing},
 	} {
-		t.Run(test.name, func(t *testing.T) { golden(t, test.name, described(test.table.Frames(test.result), test.result, command, 0)) })
+		t.Run(test.name, func(t *testing.T) {
+			golden(t, test.name, described(test.table.Frames(test.result), test.result, command, 0))
+		})
 	}
 }
 

@@ -38,10 +38,14 @@ func (q *question) request(s span) *wire.Request {
 		Merge:         true,
 		Other:         q.query.Other && !q.alert,
 		Compare:       q.query.Compare,
+		Dedupe:        q.query.Dedupe,
 	}
 	if s.step > 0 {
 		r.TimeResolution = s.step.String()
 		r.Series = q.query.QueryType != typeTable
+	}
+	if q.query.QueryType == typeSeries {
+		r.Compare = "" // a second query, since a group may have had traffic in bins in which it has none now
 	}
 	return r
 }
@@ -57,7 +61,7 @@ func (q *question) flows(ctx context.Context, request *wire.Request, show func(*
 	if err != nil {
 		return nil, nil, asked(err)
 	}
-	result, err := q.querier().Query(ctx, prepared, show)
+	result, err := q.joint().Query(ctx, prepared, show)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,13 +73,13 @@ func (q *question) command(prepared *wire.Query) string {
 	return queryargs.Command(prepared.Request, q.options())
 }
 
-// querier asks the servers of the question; equal queries at the same time are one.
-func (q *question) querier() querier { return querier{q} }
+// joint asks the servers of the question; equal queries at the same time are one.
+func (q *question) joint() joint { return joint{q} }
 
-type querier struct{ *question }
+type joint struct{ *question }
 
 // Query is what reports and flows ask through.
-func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
+func (q joint) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
 	key, err := json.Marshal(struct {
 		Servers []string
 		Request *wire.Request
@@ -85,7 +89,10 @@ func (q querier) Query(ctx context.Context, prepared *wire.Query, show func(*wir
 	}
 	d := q.source
 	return d.flights.do(ctx, string(key), show, func(ctx context.Context, show func(*wire.Result)) (*wire.Result, error) {
-		servers, err := d.ask(q.servers)
+		if prepared.Request.QueryHosts != "" || len(prepared.LabelNames()) > 0 || strings.Contains(prepared.Request.Condition, "label.") {
+			d.catalogs.get(ctx) // selections go by labels, and hosts have to say theirs first
+		}
+		servers, err := d.roster.fleet(q.servers)
 		if err != nil {
 			return nil, err
 		}
@@ -104,6 +111,15 @@ func serverNames(servers []server) []string {
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
+	if verb, arguments := q.reportVerb(); verb != "" && err == nil {
+		if endless {
+			s = span{}
+		}
+		return q.reportCommand(s, verb, arguments...), nil
+	}
+	if q.query.QueryType == typeVariable || q.query.QueryType == typeHosts {
+		return "", nil // the servers' catalogs answer, which no command line shows in this form
+	}
 	series := q.query.QueryType == typeSeries || q.query.QueryType == typeAnnotations
 	if series || q.query.Resolution != "" {
 		s, err = q.binned(ctx)

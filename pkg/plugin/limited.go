@@ -2,8 +2,10 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -49,6 +51,19 @@ func (l limited) Catalog(ctx context.Context) (*wire.Catalog, error) {
 	}
 	defer l.leave()
 	return l.serverClient.Catalog(ctx)
+}
+
+// Upload gives the server a list of addresses, if it takes any.
+func (l limited) Upload(ctx context.Context, list *actors.List) error {
+	u, ok := l.serverClient.(uploader)
+	if !ok {
+		return errors.New("the server takes no lists")
+	}
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	return u.Upload(ctx, list)
 }
 
 func (l limited) Info(ctx context.Context) (*client.Info, error) {

@@ -43,7 +43,7 @@ func (b *busy) Query(ctx context.Context, r *wire.Request) (*wire.Result, error)
 	if err := b.work(ctx); err != nil {
 		return nil, err
 	}
-	return talker("a", r.Series), nil
+	return grouped(r, talker("a", r.Series))
 }
 
 func (b *busy) Catalog(ctx context.Context) (*wire.Catalog, error) { return &b.catalog, b.work(ctx) }
@@ -55,7 +55,7 @@ func TestAServerIsAskedAFewThingsAtOnce(t *testing.T) {
 		l := limit(b, 3)
 		var wait sync.WaitGroup
 		for range 10 {
-			wait.Go(func() { _, _ = l.Query(t.Context(), &wire.Request{}) })
+			wait.Go(func() { _, _ = l.Query(t.Context(), &wire.Request{Query: "sip", Ifaces: "any"}) })
 			wait.Go(func() { _, _ = l.Catalog(t.Context()) })
 			wait.Go(func() { _, _ = l.Info(t.Context()) })
 		}
@@ -76,7 +76,7 @@ func TestWaitingEndsWithTheDeadline(t *testing.T) {
 		var failed atomic.Int32
 		for range 5 {
 			wait.Go(func() {
-				if _, err := l.Query(ctx, &wire.Request{}); err != nil {
+				if _, err := l.Query(ctx, &wire.Request{Query: "sip", Ifaces: "any"}); err != nil {
 					failed.Add(1)
 					if b.now.Load() == 0 && !strings.Contains(err.Error(), "waiting for the end of 1 other quer") && !strings.Contains(err.Error(), "deadline") {
 						t.Errorf("error %v", err)
@@ -103,14 +103,20 @@ func TestDashboardOnAFleet(t *testing.T) {
 		reply := func(w http.ResponseWriter, body any) { _ = json.NewEncoder(w).Encode(body) }
 		mux.HandleFunc("GET /-/info", func(w http.ResponseWriter, _ *http.Request) { reply(w, map[string]string{"name": "weir-probe"}) })
 		mux.HandleFunc("GET /_catalog", func(w http.ResponseWriter, _ *http.Request) { reply(w, newFake("h").catalog) })
-		mux.HandleFunc("POST /_query", func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("POST /_query", func(w http.ResponseWriter, r *http.Request) {
 			n := now[i].Add(1)
 			defer now[i].Add(-1)
 			queries[i].Add(1)
 			for m := most[i].Load(); n > m && !most[i].CompareAndSwap(m, n); m = most[i].Load() {
 			}
 			<-release
-			reply(w, talker(fmt.Sprintf("h%d", i), false))
+			var asked wire.Request
+			_ = json.NewDecoder(r.Body).Decode(&asked)
+			result, err := grouped(&asked, talker(fmt.Sprintf("h%d", i), false))
+			if err != nil {
+				t.Error(err)
+			}
+			reply(w, result)
 		})
 		server := httptest.NewServer(mux)
 		defer server.Close()

@@ -2,12 +2,12 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/frames"
 	"github.com/weirflow/weir/pkg/wire"
@@ -92,8 +92,20 @@ func labelChoices(hosts []knownHost, label string) ([]frames.Choice, error) {
 
 // selectHosts keeps the hosts that a selection names; an empty one names all.
 func selectHosts(hosts []knownHost, selection string) ([]knownHost, error) {
-	if selection == "" || strings.EqualFold(selection, "any") {
-		return hosts, nil
+	infos := make([]fleet.Info, len(hosts))
+	for i, h := range hosts {
+		infos[i] = fleet.Info{Name: h.Name, Labels: h.Labels, Groups: h.Groups}
+		if h.Server != h.Name {
+			infos[i].Gateway = h.Server
+		}
 	}
-	return nil, errors.New("hosts: selections are not known here")
+	chosen, err := fleet.Select(infos, selection)
+	if err != nil {
+		return nil, fmt.Errorf("hosts: %w", explain(err))
+	}
+	list := make([]knownHost, len(chosen))
+	for i, at := range chosen {
+		list[i] = hosts[at]
+	}
+	return list, nil
 }

@@ -112,8 +112,8 @@ func TestVariablesInThePlaceOfNumbers(t *testing.T) {
 // TestIdleOptionsAreNamed: an option that does nothing is not passed over in silence.
 func TestIdleOptionsAreNamed(t *testing.T) {
 	for query, want := range map[string]string{
-		`{"compare":"1d","other":true}`:                        "",
-		`{"version":2,"mirror":true}`:                          "mirror",
+		`{"compare":"1d","other":true}`:                         "",
+		`{"version":2,"mirror":true}`:                           "mirror",
 		`{"queryType":"nodegraph","compare":"1d","other":true}`: "other compare",
 		`{"queryType":"hosts","sort":"bytes","ascending":true,"resolution":"5m","mirror":true,"resolve":true,"enrich":true,"dedupe":"max"}`: "sort ascending resolution mirror resolve enrich dedupe",
 	} {

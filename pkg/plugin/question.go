@@ -35,10 +35,12 @@ type answer struct {
 	command string
 	span    span
 	remarks []string
+	// covered says that the remarks tell what the data cover.
+	covered bool
 }
 
 // question checks a query. Every error is the user's to mend.
-func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, error) {
+func (d *DataSource) question(ctx context.Context, from backend.DataQuery, alert bool) (*question, error) {
 	q := &question{source: d, asked: from, alert: alert}
 	var err error
 	if q.query, err = DecodeQuery(from.JSON); err != nil {
@@ -52,7 +54,7 @@ func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, er
 			return nil, asked(err)
 		}
 	}
-	if q.servers, err = d.choose(q.query.Servers); err != nil {
+	if q.servers, err = d.choose(ctx, q.query.Servers); err != nil {
 		return nil, asked(err)
 	}
 	return q, nil
@@ -75,7 +77,8 @@ func (q *question) checkAlert() error {
 func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	ask := map[string]func(context.Context) (*answer, error){
 		typeTable: q.table, typeSeries: q.series, typeGraph: q.graph, typeVariable: q.variable,
-		typeAnnotations: q.annotations,
+		typeAnnotations: q.annotations, typePath: q.path, typeAsymmetry: q.asymmetry,
+		typeActors: q.actors, typeHosts: q.hosts,
 	}[q.query.QueryType]
 	a, err := ask(ctx)
 	if err != nil {
@@ -84,19 +87,29 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	if a.result == nil {
 		return a.frames, nil
 	}
-	if err := allFailed(a.result); err != nil {
+	if err := q.usable(a.result); err != nil {
 		return nil, err
-	}
-	if q.query.Strict || q.source.settings.Strict {
-		if err := missing(a.result); err != nil {
-			return nil, err
-		}
 	}
 	q.describe(a, 0, 0)
 	if q.query.Debug && !q.alert {
 		a.frames = append(a.frames, frames.Debug(a.result))
 	}
 	return a.frames, nil
+}
+
+// usable refuses an answer that nobody gave, and of a strict query one that lacks a part. The state of hosts is an
+// answer whatever it is.
+func (q *question) usable(result *wire.Result) error {
+	if q.query.QueryType == typeHosts {
+		return nil
+	}
+	if err := allFailed(result); err != nil {
+		return err
+	}
+	if q.query.Strict || q.source.settings.Strict {
+		return missing(result)
+	}
+	return nil
 }
 
 // describe writes notices, details and the command line onto the first frame.
@@ -112,7 +125,7 @@ func (q *question) describe(a *answer, done, total int) {
 		remarks = append(slices.Clip(remarks), text)
 	}
 	frames.About{
-		Result: a.result, Command: a.command, First: a.span.first, Last: a.span.last, Step: a.span.step,
+		Result: a.result, Command: a.command, Covered: a.covered, First: a.span.first, Last: a.span.last, Step: a.span.step,
 		Remarks: remarks, Done: done, Total: total,
 	}.Describe(a.frames)
 }

@@ -68,6 +68,10 @@ type NATS struct {
 type Server struct {
 	Name string
 	URL  string
+	// ID, Labels and Groups are those that a discovery gives it.
+	ID     string
+	Labels map[string]string
+	Groups []string
 	// Problem says why the server can't be asked; nil where it can.
 	Problem error
 }
@@ -233,7 +237,7 @@ func (s *storedSettings) servers(tlsProblem error) []Server {
 			server.Problem = tlsProblem
 		}
 		if name := selectable(server.Name); name != server.Name {
-			server.Problem = fmt.Errorf("name %q: blanks, commas and the characters * ? @ = | ! \" have a meaning in selections of hosts: rename it", server.Name)
+			server.Problem = fmt.Errorf("name %q: blanks, commas and the characters * ? @ = | \" have a meaning in selections of hosts: rename it", server.Name)
 			server.Name = name
 		}
 		if seen[server.Name] {

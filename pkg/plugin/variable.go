@@ -47,7 +47,11 @@ func (q *Query) checkVariable(columns []wire.Column) error {
 // variable answers with the values of a variable. All kinds but values need no query: the catalogs know them.
 func (q *question) variable(ctx context.Context) (*answer, error) {
 	if q.query.Variable == listValues {
-		return q.values(ctx)
+		words, err := q.values(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{frames: data.Frames{frames.List(words)}}, nil
 	}
 	words, err := q.source.list(ctx, q.query, q.servers)
 	if err != nil {
@@ -60,7 +64,7 @@ func (q *question) variable(ctx context.Context) (*answer, error) {
 }
 
 // values lists the values of an attribute by their traffic.
-func (q *question) values(ctx context.Context) (*answer, error) {
+func (q *question) values(ctx context.Context) ([]frames.Choice, error) {
 	s, err := q.span()
 	if err != nil {
 		return nil, err
@@ -78,5 +82,5 @@ func (q *question) values(ctx context.Context) (*answer, error) {
 			choices = append(choices, frames.Choice{Text: value, Value: value})
 		}
 	}
-	return &answer{frames: data.Frames{frames.List(choices)}}, nil
+	return choices, nil
 }

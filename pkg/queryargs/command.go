@@ -50,6 +50,7 @@ func Command(r *wire.Request, o Options) string {
 	add("--actors", printActors(r.Actors))
 	on("--explain", r.Explain)
 	on("--seen", r.Seen)
+	on("--enrich", r.Enrich)
 	add("-q", r.QueryHosts)
 	add("--hosts-resolver", r.QueryHostsResolverType)
 	if dns := r.DNSResolution; dns != nil && dns.Timeout > 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirflow/weir/internal/testenv"
+	"github.com/weirflow/weir/pkg/configfile"
 	"github.com/weirflow/weir/pkg/serve"
 )
 
@@ -131,7 +132,7 @@ func (g *generator) value(v reflect.Value, depth int) {
 	indent := strings.Repeat("  ", depth)
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name := key(f)
+		name := configfile.Key(f)
 		if name == "" {
 			continue
 		}

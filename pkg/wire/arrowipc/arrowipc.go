@@ -32,20 +32,17 @@ import (
 // resultKey is the key of the schema's metadata under which the result without its rows stands.
 const resultKey = "weir.result"
 
-// batchRows is the number of rows of a record batch: few enough to stay in a cache while its columns are made.
+// batchRows is the number of rows of a record batch: few enough for its columns to stay in a cache until they are written.
 const batchRows = 1 << 12
+
+// stripRows is the number of rows that all columns are filled with in turn: they stay in the nearest cache meanwhile.
+const stripRows = 64
 
 // beforePrefix starts the names of the counters of the earlier span.
 const beforePrefix = "before_"
 
 // counters are the wire names of all counters, in the order of wire.Counters.
 var counters = [...]string{"br", "bs", "pr", "ps", "ca", "cc", "cr", "rtt_ns", "rtt_n"}
-
-// values are the counters in the order of their names.
-func values(c *wire.Counters) [len(counters)]uint64 {
-	return [...]uint64{c.BytesReceived, c.BytesSent, c.PacketsReceived, c.PacketsSent, c.Attempts, c.Accepts, c.Rejects,
-		c.RoundTripNanoseconds, c.RoundTrips}
-}
 
 var (
 	timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
