@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -89,18 +90,30 @@ func (q *question) reportVerb() (verb string, arguments []string) {
 	case typeAsymmetry:
 		return "asymmetry", nil
 	case typeActors:
-		if list, name, err := parseActors(q.query.Actors); err == nil {
-			return "actors hits", []string{actorsArgument(reports.ActorsQuestion{List: list, ListName: name})}
+		if _, name, _ := parseActors(q.query.Actors); name != "" {
+			return "actors hits", []string{"@" + name}
 		}
-		return "actors hits", []string{q.query.Actors}
+		return "actors hits", []string{"-"}
 	}
 	return "", nil
 }
 
-// asReport is the command line that gives the same report.
+// asReport is the command line that gives the same report; addresses that were typed are its input.
 func (q *question) asReport(s span) string {
 	verb, arguments := q.reportVerb()
-	return q.reportCommand(s, verb, arguments...)
+	line := q.reportCommand(s, verb, arguments...)
+	if len(arguments) != 1 || arguments[0] != "-" {
+		return line
+	}
+	list, _, err := parseActors(q.query.Actors)
+	if err != nil {
+		return line
+	}
+	words := []string{"printf", `'%s\n'`}
+	for _, entry := range strings.Fields(string(list.Text())) {
+		words = append(words, queryargs.Quote(entry))
+	}
+	return strings.Join(words, " ") + " | " + line
 }
 
 // reportCommand is the command line of a report.
@@ -121,6 +134,12 @@ func (q *question) reportCommand(s span, verb string, arguments ...string) strin
 		add("-l", s.last.UTC().Format(time.RFC3339))
 	}
 	add("-q", q.query.Hosts)
+	if s.live {
+		words = append(words, "--live")
+	}
+	if q.query.QueryType != typePath {
+		words = append(words, "-n", strconv.FormatInt(q.query.Limit, 10))
+	}
 	for _, word := range arguments {
 		words = append(words, queryargs.Quote(word))
 	}
@@ -175,14 +194,6 @@ func parseActors(text string) (list *actors.List, name string, err error) {
 		return nil, "", fmt.Errorf("actors: %w", err)
 	}
 	return list, "", nil
-}
-
-// actorsArgument is the set of a question as the command line takes it.
-func actorsArgument(about reports.ActorsQuestion) string {
-	if about.List == nil {
-		return "@" + about.ListName
-	}
-	return strings.Join(strings.Fields(string(about.List.Text())), ",")
 }
 
 // uploader takes a list of addresses; *client.Client is one.
