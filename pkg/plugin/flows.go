@@ -39,6 +39,7 @@ func (q *question) request(s span) *wire.Request {
 		Other:         q.query.Other && !q.alert,
 		Compare:       q.query.Compare,
 		Dedupe:        q.query.Dedupe,
+		Enrich:        q.query.Enrich && !q.alert && slices.ContainsFunc(q.columns, isAddress),
 	}
 	if s.step > 0 {
 		r.TimeResolution = s.step.String()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +69,7 @@ func (q *question) asymmetry(ctx context.Context) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.result, a.frames = found.Result, frames.Asymmetry{Links: q.links()}.Frames(found)
+	a.result, a.frames = found.Result, frames.Asymmetry{Links: q.links(), Names: q.namesOf(ctx, endsOf(found))}.Frames(found)
 	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	return a, nil
@@ -161,13 +163,34 @@ func (q *question) actors(ctx context.Context) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.result, a.frames = found.Result, frames.Actors{Links: q.links()}.Frames(found)
+	a.result, a.frames = found.Result, frames.Actors{Links: q.links(), Names: q.namesOf(ctx, seenOf(found))}.Frames(found)
 	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	if found.Health != nil && found.Health.FaultCount > 0 {
 		a.remarks = append(a.remarks, fmt.Sprintf("%d of the addresses could not be read, such as %q", found.Health.FaultCount, found.Health.Faults[0].Text))
 	}
 	return a, nil
+}
+
+// seenOf are the actors that are single addresses.
+func seenOf(found *reports.ActorsAnswer) []netip.Addr {
+	var list []netip.Addr
+	for _, h := range found.Actors {
+		if h.Prefix.IsSingleIP() {
+			list = append(list, h.Prefix.Addr())
+		}
+	}
+	return list
+}
+
+// endsOf are the addresses of the pairs.
+func endsOf(found *reports.AsymmetryAnswer) []netip.Addr {
+	var list []netip.Addr
+	for _, p := range found.Pairs {
+		list = append(list, p.Source, p.Destination)
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
 }
 
 // maximumActors bounds the addresses that are typed into a query; longer lists belong to the servers.
