@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/probe/agent"
@@ -42,6 +43,8 @@ type Config struct {
 	Query Query `yaml:"query"`
 	// API is where queries are answered, and for whom.
 	API serve.Config `yaml:"api"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Tracing says where traces of queries go.
 	Tracing telemetry.Config `yaml:"tracing"`
 	// Log goes to standard error.
@@ -85,6 +88,7 @@ func Default() Config {
 		Meter:   a.Meter,
 		Query:   Query{MaxGroups: a.Engine.MaxGroups, Memory: a.Engine.Memory},
 		API:     api,
+		Enrich:  enrich.DefaultConfig(),
 		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}
