@@ -53,6 +53,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	s := h.state
 	trial, err := s.breaker.enter(f.now(), f.cfg.BreakerFailures)
 	if err != nil {
+		s.outcomes.count(wire.ClassBreaker)
+		f.outcomes.count(wire.ClassBreaker)
 		return err
 	}
 	slow := hostSlow
@@ -72,7 +74,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	if err != nil {
 		class = classify(err)
 	}
-	s.count(class)
+	s.outcomes.count(class)
+	f.outcomes.count(class)
 	s.breaker.leave(f.now(), &f.cfg, trial, judge(class, given, slow), class, reasonOf(err))
 	return err
 }

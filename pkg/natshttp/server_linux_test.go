@@ -2,7 +2,6 @@ package natshttp
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -200,9 +198,7 @@ func reason(t testing.TB, err error) *client.Error {
 	return e
 }
 
-func decode(t testing.TB, text string, into any) {
-	t.Helper()
-	if err := json.NewDecoder(strings.NewReader(text)).Decode(into); err != nil {
-		t.Fatal(err)
-	}
+// hello is a handler that says hello.
+func hello() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 }

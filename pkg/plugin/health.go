@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type checkup struct {
 func (d *DataSource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(d.settings.Timeout, healthTimeout))
 	defer cancel()
+	d.discovery.wait(ctx)
 	servers := d.roster.list()
 	checks := make([]checkup, len(servers))
 	var wait sync.WaitGroup
@@ -43,7 +45,19 @@ func (d *DataSource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 		wait.Go(func() { checks[i] = check(ctx, s, d.now) })
 	}
 	wait.Wait()
-	return report(d.settings.Problems, checks), nil
+	return report(d.problems(servers), checks), nil
+}
+
+// problems are those that belong to no server.
+func (d *DataSource) problems(servers []server) []error {
+	list := slices.Clone(d.settings.Problems)
+	for _, fault := range d.discovery.health() {
+		list = append(list, errors.New(fault))
+	}
+	if len(list) == 0 && len(servers) == 0 {
+		list = append(list, d.nobody())
+	}
+	return list
 }
 
 // check asks one server. Info needs no token, so the catalog has to be asked as well.

@@ -40,7 +40,7 @@ type answer struct {
 }
 
 // question checks a query. Every error is the user's to mend.
-func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, error) {
+func (d *DataSource) question(ctx context.Context, from backend.DataQuery, alert bool) (*question, error) {
 	q := &question{source: d, asked: from, alert: alert}
 	var err error
 	if q.query, err = DecodeQuery(from.JSON); err != nil {
@@ -54,7 +54,7 @@ func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, er
 			return nil, asked(err)
 		}
 	}
-	if q.servers, err = d.choose(q.query.Servers); err != nil {
+	if q.servers, err = d.choose(ctx, q.query.Servers); err != nil {
 		return nil, asked(err)
 	}
 	return q, nil

@@ -80,7 +80,7 @@ func (f *Flags) Register(set *pflag.FlagSet) {
 	set.BoolVar(&r.Seen, "seen", false, "show when each row was counted first and last; without time")
 	set.BoolVar(&r.Enrich, "enrich", false, "show country and network operator of addresses, which the server has to know")
 	set.BoolVar(&f.live, "live", false, "include the interval that is being counted (default with a server unless --last is given)")
-	set.StringVarP(&r.QueryHosts, "hosts", "q", "", "`HOSTS` to ask, at a gateway: any, or a list of names")
+	set.StringVarP(&r.QueryHosts, "hosts", "q", "", "`HOSTS` to ask: any, names, globs (fra-*), @groups and labels (site=fra|zrh, company!=acme), by commas")
 	set.StringVar(&r.QueryHostsResolverType, "hosts-resolver", "", "`TYPE` of --hosts that the gateway knows: string, static, …")
 	set.BoolVarP(&f.dns.Enabled, "names", "r", false, "look up the names of the addresses in the first rows (reverse DNS)")
 	set.IntVar(&f.dns.MaxRows, "names-rows", wire.DefaultNamedRows, "with --names: of the first `N` rows")
