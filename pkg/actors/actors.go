@@ -12,6 +12,7 @@ package actors
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -92,10 +93,21 @@ type parser struct {
 
 // take books an entry that is written down as an address, a prefix or a range.
 func (p *parser) take(text string, e *Entry) error {
-	prefixes, err := parseEntry(text)
+	if strings.IndexByte(text, '-') < 0 { // as nearly all are
+		prefix, err := parsePrefix(text)
+		if err != nil {
+			return err
+		}
+		return p.book(e, prefix)
+	}
+	prefixes, err := parseRange(text)
 	if err != nil {
 		return err
 	}
+	return p.book(e, prefixes...)
+}
+
+func (p *parser) book(e *Entry, prefixes ...netip.Prefix) error {
 	if len(p.list4)+len(p.list6)+len(p.networks)+len(prefixes) > MaxEntries {
 		p.full = true
 		return nil
@@ -122,6 +134,10 @@ func (p *parser) add(prefix netip.Prefix) {
 
 // parsePrefix reads an address or a prefix. What a prefix has beyond its length is cut off, as in conditions.
 func parsePrefix(text string) (netip.Prefix, error) {
+	if six, ok := lookup.Parse6(text); ok {
+		address := netip.AddrFrom16(six).Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
 	prefix, err := netip.Prefix{}, error(nil)
 	if strings.Contains(text, "/") {
 		prefix, err = netip.ParsePrefix(text)
@@ -152,8 +168,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 // list sorts what was read and makes the set of it.
 func (p *parser) list() *List {
 	read := len(p.list4) + len(p.list6) + len(p.networks)
-	slices.Sort(p.list4)
-	slices.SortFunc(p.list6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	lookup.Sort(p.list4, func(a *uint32) (uint64, uint64) { return uint64(*a) << 32, 0 }, cmp.Compare)
+	lookup.Sort(p.list6, lookup.Numbers6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 	slices.SortFunc(p.networks, netip.Prefix.Compare)
 	l := &List{
 		list4: slices.Compact(p.list4), list6: slices.Compact(p.list6), networks: slices.Compact(p.networks),
@@ -188,7 +204,8 @@ func (l *List) Contains(a netip.Addr) bool {
 		b := a.As4()
 		found = l.set4.Contains(binary.BigEndian.Uint32(b[:]))
 	} else if a.IsValid() {
-		found = l.set6.Contains(a.As16())
+		b := a.As16()
+		found = l.set6.Contains(lookup.Numbers6(&b))
 	}
 	return found || l.trie != nil && l.trie.Contains(a.WithZone(""))
 }

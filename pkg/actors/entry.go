@@ -72,6 +72,9 @@ func (v *vocabulary) number(text string) uint32 {
 
 // addDetail keeps what an entry says beside its prefix, if anything.
 func (p *parser) addDetail(prefix netip.Prefix, e *Entry) {
+	if *e == (Entry{}) {
+		return
+	}
 	d := detail{
 		prefix: prefix, label: p.texts.number(e.Label), source: p.texts.number(e.Source),
 		port: e.Port, protocol: e.Protocol, confidence: e.Confidence, from: seconds(e.From), until: seconds(e.Until),

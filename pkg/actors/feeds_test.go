@@ -272,7 +272,7 @@ func FuzzRange(f *testing.F) {
 		if first.BitLen() != last.BitLen() || last.Less(first) {
 			return
 		}
-		list, err := parseEntry(first.String() + "-" + last.String())
+		list, err := parseRange(first.String() + "-" + last.String())
 		if first.Is6() && !last.Less(firstMapped) && !lastMapped.Less(first) {
 			if err == nil {
 				t.Fatal("a range of IPv6 holds all of IPv4")

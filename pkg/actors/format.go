@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // format is a way to write a list down. A new one is a row in formats: one that is read by the line has a lineReader,
@@ -107,8 +109,11 @@ func byLine(newReader func(p *parser) lineReader) func(p *parser, data []byte) e
 
 // uncommented is a line without what follows a comment sign (FireHOL has #, Spamhaus has ;) and without blanks around.
 func uncommented(line string) string {
-	if i := strings.IndexAny(line, "#;"); i >= 0 {
-		line = line[:i]
+	for i := range len(line) {
+		if line[i] == '#' || line[i] == ';' {
+			line = line[:i]
+			break
+		}
 	}
 	return strings.TrimSpace(line)
 }
@@ -116,14 +121,23 @@ func uncommented(line string) string {
 // readPlain takes the first word of a line, and no second one: a line of prose is no entry. Blanks around the dash of
 // a range are none.
 func readPlain(line string) (string, Entry, error) {
-	words := strings.Fields(uncommented(line))
-	switch {
-	case len(words) == 0:
-		return "", Entry{}, nil
-	case len(words) == 1:
-		return words[0], Entry{}, nil
+	text := uncommented(line)
+	if oneWord(text) {
+		return text, Entry{}, nil
+	}
+	switch words := strings.Fields(text); {
 	case len(words) == 3 && words[1] == "-":
 		return strings.Join(words, ""), Entry{}, nil
 	}
 	return "", Entry{}, fmt.Errorf("%q: expected one address or prefix", clip(line))
+}
+
+// oneWord says whether a text has no blanks in it.
+func oneWord(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= utf8.RuneSelf {
+			return strings.IndexFunc(text[i:], unicode.IsSpace) < 0
+		}
+	}
+	return true
 }

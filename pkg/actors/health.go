@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -61,7 +62,7 @@ const maxFaults = 20
 func (p *parser) fault(text string, err error) {
 	p.health.FaultCount++
 	if len(p.health.Faults) < maxFaults {
-		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, clip(text), err.Error()})
+		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, strings.Clone(clip(text)), err.Error()})
 	}
 }
 

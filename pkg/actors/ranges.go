@@ -9,16 +9,9 @@ import (
 // IPv4 addresses written as IPv6 ones are IPv4 addresses: a range of IPv6 that holds them is not meant so.
 var firstMapped, lastMapped = netip.MustParseAddr("::ffff:0:0"), netip.MustParseAddr("::ffff:ffff:ffff")
 
-// parseEntry reads an address, a prefix or a range of addresses, which is taken apart into prefixes.
-func parseEntry(text string) ([]netip.Prefix, error) {
-	from, to, isRange := strings.Cut(text, "-")
-	if !isRange {
-		prefix, err := parsePrefix(text)
-		if err != nil {
-			return nil, err
-		}
-		return []netip.Prefix{prefix}, nil
-	}
+// parseRange reads a range of addresses, which is taken apart into prefixes.
+func parseRange(text string) ([]netip.Prefix, error) {
+	from, to, _ := strings.Cut(text, "-")
 	first, err := netip.ParseAddr(strings.TrimSpace(from))
 	if err != nil {
 		return nil, fmt.Errorf("%q is no range of addresses", clip(text))

@@ -54,6 +54,9 @@ func beyondV4(r *wire.Request) (faults []wire.Fault) {
 	if r.Actors != nil {
 		faults = append(faults, wire.Fault{Location: "body.actors", Message: "goProbe v4 knows no sets of addresses: name them in the condition"})
 	}
+	if r.Enrich {
+		faults = append(faults, wire.Fault{Location: "body.enrich", Value: true, Message: "goProbe v4 does not know where addresses belong"})
+	}
 	if r.Explain {
 		faults = append(faults, wire.Fault{Location: "body.explain", Message: "goProbe v4 does not say what it reads"})
 	}

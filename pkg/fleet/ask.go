@@ -28,6 +28,7 @@ func (f *Fleet) ask(ctx context.Context, h Host, q *wire.Query, r *wire.Request)
 	var result *wire.Result
 	err := f.guarded(ctx, h, func(ctx context.Context) (err error) {
 		asked := *r // clients may not share what they might change
+		asked.Enrich = asked.Enrich && enriches(ctx, h.Client)
 		sent := f.now()
 		if result, err = h.Client.Query(ctx, &asked); err != nil {
 			return err
@@ -52,9 +53,11 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	s := h.state
 	trial, err := s.breaker.enter(f.now(), f.cfg.BreakerFailures)
 	if err != nil {
+		s.outcomes.count(wire.ClassBreaker)
+		f.outcomes.count(wire.ClassBreaker)
 		return err
 	}
-	slow := hostSlow
+	slow, given := hostSlow, remaining(ctx)
 	if prober, ok := s.client.(Prober); ok && trial {
 		err = f.signOfLife(ctx, prober)
 		if err != nil {
@@ -63,7 +66,6 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	} else if !ok {
 		slow = hostFails
 	}
-	given := remaining(ctx)
 	if err == nil {
 		err = work(ctx)
 	}
@@ -71,7 +73,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	if err != nil {
 		class = classify(err)
 	}
-	s.count(class)
+	s.outcomes.count(class)
+	f.outcomes.count(class)
 	s.breaker.leave(f.now(), &f.cfg, trial, judge(class, given, slow), class, reasonOf(err))
 	return err
 }

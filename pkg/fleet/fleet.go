@@ -55,6 +55,9 @@ type Config struct {
 	// HostRows is how many groups are asked of a host where groups span hosts: the merge is exact as long as no host
 	// has more.
 	HostRows int64 `yaml:"host_rows"`
+	// FirstRows is how many groups are asked of a host at first where its largest suffice, shared by the hosts where they
+	// are many: more of them than the query asks for save further rounds.
+	FirstRows int64 `yaml:"first_rows"`
 	// ProgressEvery is the least time between two partial results.
 	ProgressEvery time.Duration `yaml:"progress_every"`
 	// BreakerFailures is after how many failures in a row a host is not asked for a while; 0: it is always asked.
@@ -70,15 +73,15 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Concurrency: 256, HostTimeout: 30 * time.Second, HostRows: 250_000, ProgressEvery: 250 * time.Millisecond,
+		Concurrency: 256, HostTimeout: 30 * time.Second, HostRows: 250_000, FirstRows: 1000, ProgressEvery: 250 * time.Millisecond,
 		BreakerFailures: 3, BreakerWait: 5 * time.Second, BreakerMaxWait: time.Minute, CatalogAge: time.Minute,
 	}
 }
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
-	if c.Concurrency < 1 || c.HostTimeout <= 0 || c.HostRows < 1 || c.ProgressEvery < 0 {
-		return errors.New("concurrency, host_timeout and host_rows must be above 0, progress_every not below")
+	if c.Concurrency < 1 || c.HostTimeout <= 0 || c.HostRows < 1 || c.FirstRows < 0 || c.ProgressEvery < 0 {
+		return errors.New("concurrency, host_timeout and host_rows must be above 0, first_rows and progress_every not below")
 	}
 	if c.BreakerFailures < 0 || c.CatalogAge < 0 || c.BreakerFailures > 0 && (c.BreakerWait <= 0 || c.BreakerMaxWait < c.BreakerWait) {
 		return errors.New("breaker_failures and catalog_age must not be negative, breaker_wait must be above 0 and not above breaker_max_wait")
@@ -97,6 +100,8 @@ type Fleet struct {
 	cfg   Config
 	now   func() time.Time
 	set   sync.Mutex // held by SetHosts
+
+	outcomes totals // of all hosts, those that are gone included
 }
 
 // New returns a fleet of hosts with distinct names, which it asks in the order of their names.

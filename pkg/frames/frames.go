@@ -47,6 +47,9 @@ func amount(c wire.Counters, direction wire.Direction, value Value) uint64 {
 // text is the value of a column in a row as the query language spells it, so that a click on a cell can become a
 // condition. Ports stay numbers in decimal: Grafana's table sorts digits in text by their value.
 func text(column wire.Column, labels *wire.Labels, attributes *wire.Attributes) string {
+	if column.Label != "" {
+		return labels.HostLabels.Get(column.Label)
+	}
 	switch column.Field.Name {
 	case "host":
 		return labels.Host

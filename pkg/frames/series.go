@@ -51,6 +51,7 @@ type group struct {
 // groupKey is what makes a group; rows carry more than that.
 type groupKey struct {
 	host, hostID, iface string
+	hostLabels          wire.HostLabels
 	attributes          wire.Attributes
 }
 
@@ -152,7 +153,7 @@ func (s Series) earlier(now map[groupKey]*group, at map[int64]int, bins int) map
 
 // key keeps of a row what is grouped by.
 func (s Series) key(row *wire.Row) groupKey {
-	key := groupKey{attributes: row.Attributes}
+	key := groupKey{attributes: row.Attributes, hostLabels: row.Labels.HostLabels}
 	for _, c := range s.Columns {
 		switch c.Field.Name {
 		case "host":

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +45,9 @@ type DataSource struct {
 	resolver *resolve.Resolver
 	flights  flights
 	streams  atomic.Int64 // that run
-	now      func() time.Time
+	// discovery keeps the roster up to date; nil: it stays.
+	discovery *discovery
+	now       func() time.Time
 }
 
 // server is a configured server with its client; one with a problem has a client that only reports it.
@@ -60,14 +63,22 @@ type serverClient interface {
 	Info(ctx context.Context) (*client.Info, error)
 }
 
-// New makes a data source of its settings, for datasource.Manage. It connects to nothing and does not fail.
+// New makes a data source of its settings, for datasource.Manage. It does not fail, and connects to nothing but a
+// discovery of servers.
 func New(_ context.Context, stored backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	settings := LoadSettings(stored)
 	servers := make([]server, len(settings.Servers))
 	for i, s := range settings.Servers {
-		servers[i] = connect(s, settings)
+		servers[i] = connect(s, settings, nil)
 	}
-	return newDataSource(stored.UID, settings, servers, time.Now)
+	d, err := newDataSource(stored.UID, settings, servers, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if d.discovery, err = discover(settings, &d.roster); err != nil {
+		d.settings.Problems = append(d.settings.Problems, err)
+	}
+	return d, nil
 }
 
 func newDataSource(uid string, settings Settings, servers []server, now func() time.Time) (*DataSource, error) {
@@ -83,11 +94,15 @@ func newDataSource(uid string, settings Settings, servers []server, now func() t
 }
 
 // connect makes the client of a server, which dials nothing before it is asked.
-func connect(s Server, settings Settings) server {
+// way, where it is not nil, changes how.
+func connect(s Server, settings Settings, way func(*client.Config)) server {
 	if s.Problem == nil {
 		cfg := client.DefaultConfig()
 		cfg.URL, cfg.Token, cfg.TLS, cfg.Timeout = s.URL, settings.Token, settings.TLS, settings.Timeout
 		cfg.RejectUnix, cfg.UserAgent, cfg.Headers = true, "weir-grafana", settings.Headers
+		if way != nil {
+			way(&cfg)
+		}
 		c, err := client.New(cfg, client.Deps{})
 		if err == nil {
 			return server{Server: s, client: limit(c, settings.Concurrency), close: c.Close}
@@ -99,6 +114,7 @@ func connect(s Server, settings Settings) server {
 
 // Dispose closes idle connections. Queries that still run keep theirs.
 func (d *DataSource) Dispose() {
+	d.discovery.close()
 	for _, s := range d.roster.list() {
 		if err := s.close(); err != nil {
 			backend.Logger.Debug("close connections", "server", s.Name, "error", err)
@@ -107,7 +123,8 @@ func (d *DataSource) Dispose() {
 }
 
 // choose finds servers by name; no names mean all. The order is that of the settings.
-func (d *DataSource) choose(names []string) ([]server, error) {
+func (d *DataSource) choose(ctx context.Context, names []string) ([]server, error) {
+	d.discovery.wait(ctx)
 	servers := d.roster.list()
 	if len(servers) == 0 {
 		return nil, d.nobody()
@@ -143,7 +160,10 @@ func (d *DataSource) nobody() error {
 	if len(d.settings.Problems) > 0 {
 		return errors.Join(d.settings.Problems...)
 	}
-	return errors.New("no server is known yet: nothing has been discovered")
+	if faults := d.discovery.health(); len(faults) > 0 {
+		return fmt.Errorf("no server is known: %s", strings.Join(faults, "; "))
+	}
+	return errors.New("no server is known: nothing was discovered")
 }
 
 // askCatalogs asks every server what it has.

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -17,7 +19,8 @@ type fake struct {
 	info    client.Info
 	catalog wire.Catalog
 	answer  func(*wire.Request) (*wire.Result, error)
-	err     error // of every call
+	err     error                 // of every call
+	lists   map[string]filter.Set // by hash or name
 
 	mu    sync.Mutex
 	asked []wire.Request
@@ -74,28 +77,10 @@ func grouped(r *wire.Request, full *wire.Result) (*wire.Result, error) {
 		return nil, err
 	}
 	for i := range full.Rows {
-		a := full.Rows[i].Attributes
-		var kept wire.Attributes
-		if q.Has("sip") {
-			kept.Source = a.Source
-		}
-		if q.Has("dip") {
-			kept.Destination = a.Destination
-		}
-		if q.Has("dport") {
-			kept.DestinationPort = a.DestinationPort
-		}
-		if q.Has("proto") {
-			kept.Protocol = a.Protocol
-		}
-		full.Rows[i].Attributes = kept
+		full.Rows[i].Attributes = kept(q, full.Rows[i].Attributes)
 	}
-	merger := wire.NewMerger(q)
-	merger.Add(full)
-	result := merger.Result()
-	result.Hostname, result.Status, result.HostsStatuses = full.Hostname, full.Status, full.HostsStatuses
-	result.Summary.Timings.QueryStart = full.Summary.Timings.QueryStart
-	return result, nil
+	full.Summary.Totals = wire.Counters{}
+	return merged(q, full), nil
 }
 
 func (f *fake) Query(_ context.Context, r *wire.Request) (*wire.Result, error) {
@@ -106,6 +91,16 @@ func (f *fake) Query(_ context.Context, r *wire.Request) (*wire.Result, error) {
 		return nil, f.err
 	}
 	return f.answer(r)
+}
+
+func (f *fake) Upload(_ context.Context, list *actors.List) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lists == nil {
+		f.lists = make(map[string]filter.Set)
+	}
+	f.lists[list.Hash()] = list
+	return f.err
 }
 
 func (f *fake) Catalog(context.Context) (*wire.Catalog, error) {

@@ -38,10 +38,15 @@ func (q *question) request(s span) *wire.Request {
 		Merge:         true,
 		Other:         q.query.Other && !q.alert,
 		Compare:       q.query.Compare,
+		Dedupe:        q.query.Dedupe,
+		Enrich:        q.query.Enrich && !q.alert && slices.ContainsFunc(q.columns, isAddress),
 	}
 	if s.step > 0 {
 		r.TimeResolution = s.step.String()
 		r.Series = q.query.QueryType != typeTable
+	}
+	if q.query.QueryType == typeSeries {
+		r.Compare = "" // a second query, since a group may have had traffic in bins in which it has none now
 	}
 	return r
 }
@@ -85,7 +90,7 @@ func (q joint) Query(ctx context.Context, prepared *wire.Query, show func(*wire.
 	}
 	d := q.source
 	return d.flights.do(ctx, string(key), show, func(ctx context.Context, show func(*wire.Result)) (*wire.Result, error) {
-		if prepared.Request.QueryHosts != "" {
+		if prepared.Request.QueryHosts != "" || len(prepared.LabelNames()) > 0 || strings.Contains(prepared.Request.Condition, "label.") {
 			d.catalogs.get(ctx) // selections go by labels, and hosts have to say theirs first
 		}
 		servers, err := d.roster.fleet(q.servers)
@@ -107,11 +112,11 @@ func serverNames(servers []server) []string {
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
-	if verb, arguments := q.reportVerb(); verb != "" && err == nil {
+	if verb, _ := q.reportVerb(); verb != "" && err == nil {
 		if endless {
 			s = span{}
 		}
-		return q.reportCommand(s, verb, arguments...), nil
+		return q.asReport(s), nil
 	}
 	if q.query.QueryType == typeVariable || q.query.QueryType == typeHosts {
 		return "", nil // the servers' catalogs answer, which no command line shows in this form

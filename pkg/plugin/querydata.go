@@ -33,7 +33,7 @@ func fromAlert(headers map[string]string) bool {
 
 // query answers one query.
 func (d *DataSource) query(ctx context.Context, asked backend.DataQuery, alert bool) backend.DataResponse {
-	q, err := d.question(asked, alert)
+	q, err := d.question(ctx, asked, alert)
 	if err != nil {
 		return refused(err)
 	}

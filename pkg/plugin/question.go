@@ -40,7 +40,7 @@ type answer struct {
 }
 
 // question checks a query. Every error is the user's to mend.
-func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, error) {
+func (d *DataSource) question(ctx context.Context, from backend.DataQuery, alert bool) (*question, error) {
 	q := &question{source: d, asked: from, alert: alert}
 	var err error
 	if q.query, err = DecodeQuery(from.JSON); err != nil {
@@ -54,7 +54,7 @@ func (d *DataSource) question(from backend.DataQuery, alert bool) (*question, er
 			return nil, asked(err)
 		}
 	}
-	if q.servers, err = d.choose(q.query.Servers); err != nil {
+	if q.servers, err = d.choose(ctx, q.query.Servers); err != nil {
 		return nil, asked(err)
 	}
 	return q, nil
@@ -120,6 +120,9 @@ func (q *question) describe(a *answer, done, total int) {
 	}
 	if q.query.Resolve && !q.source.settings.Lookup && !q.alert {
 		remarks = append(slices.Clip(remarks), "names are not looked up: reverse lookup is switched off in the data source's settings")
+	}
+	if q.query.Enrich && !q.alert && len(a.result.Rows) > 0 && len(a.result.Summary.Enrichment) == 0 && slices.ContainsFunc(q.columns, isAddress) {
+		remarks = append(slices.Clip(remarks), "no server knows where these addresses belong: give a gateway files for it (enrich in its configuration)")
 	}
 	if text := q.olderServers(); text != "" {
 		remarks = append(slices.Clip(remarks), text)

@@ -136,7 +136,7 @@ func TestRequest(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			q, err := sourceOf([]string{"a"}, newFake("a")).question(backend.DataQuery{JSON: []byte(test.query)}, false)
+			q, err := sourceOf([]string{"a"}, newFake("a")).question(t.Context(), backend.DataQuery{JSON: []byte(test.query)}, false)
 			if err != nil {
 				t.Fatal(err)
 			}

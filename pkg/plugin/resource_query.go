@@ -38,7 +38,7 @@ func (d *DataSource) command(r *http.Request, body json.RawMessage) (string, err
 	if times.Range != nil {
 		from.TimeRange = backend.TimeRange{From: times.Range.From, To: times.Range.To}
 	}
-	q, err := d.question(from, false)
+	q, err := d.question(r.Context(), from, false)
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func (d *DataSource) postValues(w http.ResponseWriter, r *http.Request) {
 
 // choices are the values that a variable query lists.
 func (d *DataSource) choices(r *http.Request, from backend.DataQuery) ([]frames.Choice, error) {
-	q, err := d.question(from, false)
+	q, err := d.question(r.Context(), from, false)
 	if err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func TestHeaders(t *testing.T) {
 // TestHeadersAreNotSentInClear: their values are secrets.
 func TestHeadersAreNotSentInClear(t *testing.T) {
 	settings := load(`{"servers":[{"name":"a","url":"http://a.example"}],"httpHeaderName1":"X-Key"}`, map[string]string{"httpHeaderValue1": "secret"})
-	if s := connect(settings.Servers[0], settings); s.Problem == nil || !strings.Contains(s.Problem.Error(), "unencrypted") {
+	if s := connect(settings.Servers[0], settings, nil); s.Problem == nil || !strings.Contains(s.Problem.Error(), "unencrypted") {
 		t.Errorf("problem %v", s.Problem)
 	}
 }

@@ -74,7 +74,7 @@ func checkNATS(n NATS) error {
 	for one := range strings.SplitSeq(n.URL, ",") {
 		u, err := url.Parse(strings.TrimSpace(one))
 		switch {
-		case err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, strings.ToLower(u.Scheme)):
+		case err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls"}, strings.ToLower(u.Scheme)):
 			return fmt.Errorf("NATS address %q: not one such as tls://nats.example:4222", harmless(one))
 		case u.User != nil:
 			return errors.New("the NATS address holds a user or password: leave them out and use the token or the credentials")

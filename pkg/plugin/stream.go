@@ -43,9 +43,9 @@ type streamData struct {
 }
 
 // SubscribeStream lets a panel watch a query that can be streamed. Whoever may query the data source may.
-func (d *DataSource) SubscribeStream(_ context.Context, r *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
+func (d *DataSource) SubscribeStream(ctx context.Context, r *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
 	status := backend.SubscribeStreamStatusOK
-	if _, err := d.streamed(r.Path, r.Data); err != nil || d.streams.Load() >= streamsAtOnce {
+	if _, err := d.streamed(ctx, r.Path, r.Data); err != nil || d.streams.Load() >= streamsAtOnce {
 		status = backend.SubscribeStreamStatusNotFound
 	}
 	return &backend.SubscribeStreamResponse{Status: status}, nil
@@ -75,7 +75,7 @@ func (d *DataSource) stream(ctx context.Context, stop func(), path string, text 
 			last.end(failedFrame(broken(ctx, path, r)))
 		}
 	}()
-	q, err := d.streamed(path, text)
+	q, err := d.streamed(ctx, path, text)
 	if err == nil {
 		q.show = last.show
 		var list data.Frames
@@ -88,7 +88,7 @@ func (d *DataSource) stream(ctx context.Context, stop func(), path string, text 
 }
 
 // streamed is the question of a subscription. A message holds one frame, so that only answers of one can be streamed.
-func (d *DataSource) streamed(path string, text json.RawMessage) (*question, error) {
+func (d *DataSource) streamed(ctx context.Context, path string, text json.RawMessage) (*question, error) {
 	if id, ok := strings.CutPrefix(path, streamPath); !ok || id == "" {
 		return nil, errors.New("no such channel: queries are run/ID")
 	}
@@ -96,7 +96,7 @@ func (d *DataSource) streamed(path string, text json.RawMessage) (*question, err
 	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, plain(err)
 	}
-	q, err := d.question(backend.DataQuery{
+	q, err := d.question(ctx, backend.DataQuery{
 		RefID: head.RefID, JSON: text, MaxDataPoints: head.MaxDataPoints,
 		Interval:  time.Duration(head.IntervalMS * float64(time.Millisecond)),
 		TimeRange: backend.TimeRange{From: time.UnixMilli(head.From).UTC(), To: time.UnixMilli(head.To).UTC()},

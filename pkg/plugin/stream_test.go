@@ -18,13 +18,13 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// late answers after a while.
-type late struct {
+// lagging answers after a while.
+type lagging struct {
 	*fake
 	after time.Duration
 }
 
-func (l late) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
+func (l lagging) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
 	select {
 	case <-time.After(l.after):
 		return l.fake.Query(ctx, r)
@@ -41,7 +41,7 @@ func lateSource(t *testing.T, every time.Duration, names ...string) *DataSource 
 	for i, name := range names {
 		s := Server{Name: name, URL: "http://" + name}
 		settings.Servers = append(settings.Servers, s)
-		servers = append(servers, server{Server: s, client: late{newFake(name), time.Duration(i+1) * every}, close: func() error { return nil }})
+		servers = append(servers, server{Server: s, client: lagging{newFake(name), time.Duration(i+1) * every}, close: func() error { return nil }})
 	}
 	d, err := newDataSource("weir", settings, servers, time.Now)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestStreamOfAQuickAnswerIsOneFrame(t *testing.T) {
 func TestStreamEndsWithTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := lateSource(t, time.Millisecond, "a")
-		d.roster.list()[0].client.(late).fake.err = errors.New("broken")
+		d.roster.list()[0].client.(lagging).fake.err = errors.New("broken")
 		list, _ := watch(t, d, `{"attributes":["host"]}`)
 		if len(list) != 1 {
 			t.Fatalf("%d frames", len(list))

@@ -81,8 +81,6 @@ func (q *ActorsQuestion) complete() error {
 // role is one of the two sides of a flow that an actor can be on.
 type role struct {
 	attribute string // of the actor
-	detail    string // what is asked of each flow
-	summary   string // what is asked where flows are too many
 	actor     func(*wire.Attributes) netip.Addr
 	system    func(*wire.Attributes) netip.Addr
 	of        func(*hitSum) *roleSum
@@ -92,10 +90,11 @@ func sourceOf(a *wire.Attributes) netip.Addr      { return a.Source }
 func destinationOf(a *wire.Attributes) netip.Addr { return a.Destination }
 
 var roles = []role{
-	{"sip", flowAttributes, "host,iface,sip", sourceOf, destinationOf, func(h *hitSum) *roleSum { return &h.initiator }},
-	{"dip", flowAttributes, "host,iface,dip", destinationOf, sourceOf, func(h *hitSum) *roleSum { return &h.responder }},
+	{"sip", sourceOf, destinationOf, func(h *hitSum) *roleSum { return &h.initiator }},
+	{"dip", destinationOf, sourceOf, func(h *hitSum) *roleSum { return &h.responder }},
 }
 
+// flowAttributes make a row of each flow at each point.
 const flowAttributes = "host,iface,sip,dip,dport,proto"
 
 // search is a report in the making.
@@ -142,7 +141,8 @@ func (s *search) look(ctx context.Context, r role, before *Truncation) (*Truncat
 	if err != nil {
 		return nil, fault("list", s.name, "%v", err)
 	}
-	flows, err := s.ask(ctx, r.detail, about)
+	company := labelColumns([]string{s.question.CompanyLabel})
+	flows, err := s.ask(ctx, flowAttributes+company, about)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (s *search) look(ctx context.Context, r role, before *Truncation) (*Truncat
 	if cut == nil {
 		return before, nil
 	}
-	points, err := s.ask(ctx, r.summary, about)
+	points, err := s.ask(ctx, "host,iface,"+r.attribute+company, about)
 	if err != nil {
 		return nil, err
 	}

@@ -179,6 +179,7 @@ func TestActors(t *testing.T) {
 	r1 := place{Point: Point{"r1", "eth0"}, facing: true, forth: true, back: true}
 	half := place{Point: Point{"r2", "eth0"}, facing: true, forth: true}
 	u := &uploading{world: scene(t, []place{r1, half}, accepted(443), blocked(8443), accepted(22))}
+	u.company = map[string]string{"r1": "acme", "r2": "zeta"}
 	l := list(t, "prefix,port,proto,label,source,confidence,valid_until\n10.2.0.1,443,tcp,Casper,CERT,85,\n10.2.0.1,,,again,CERT,60,\n10.2.0.2,,,old,CERT,,2025-01-01\n198.51.100.0/24,,,quiet,CERT,,\n")
 	answer, err := Actors(t.Context(), u, ActorsQuestion{List: l, Ports: 2, Scope: Scope{First: "-1d", Now: now()}})
 	if err != nil {
@@ -195,7 +196,7 @@ func TestActors(t *testing.T) {
 		Addresses: []netip.Addr{address("10.2.0.1")}, AddressCount: 1, FirstSeen: moment(noon), LastSeen: moment(noon),
 		AsInitiator: Role{Outcome: Outcome{Verdict: "n/a"}},
 		AsResponder: Role{Amount: Amount{190222, 183}, Flows: 3, Outcome: Outcome{Attempts: 3, Accepted: 2, Unanswered: 1, Verdict: "accepted"}},
-		Points:      []Point{{"r1", "eth0"}, {"r2", "eth0"}}, Hosts: []string{"r1", "r2"}, OneSided: []Point{{"r2", "eth0"}},
+		Points:      []Point{{"r1", "eth0"}, {"r2", "eth0"}}, Hosts: []string{"r1", "r2"}, Companies: []string{"acme", "zeta"}, OneSided: []Point{{"r2", "eth0"}},
 		Ports: []PortCount{{"tcp/22", 1, 95000, 90}, {"tcp/443", 1, 95000, 90}}, PortCount: 3, Systems: []netip.Addr{address("10.1.0.1")}, SystemCount: 1,
 	}
 	want.Total = want.AsResponder

@@ -75,6 +75,15 @@ func (a *asker) ask(ctx context.Context, attributes string, about *filter.Condit
 	return result, nil
 }
 
+// labelColumns adds labels of hosts to a list of attributes.
+func labelColumns(names []string) string {
+	text := ""
+	for _, name := range names {
+		text += ",label." + name
+	}
+	return text
+}
+
 // book keeps what is not rows of an answer: of each host the worst that was said of it.
 func (a *asker) book(r *wire.Result) {
 	if a.result == nil {

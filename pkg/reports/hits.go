@@ -49,6 +49,9 @@ func (h *hitSum) addPoint(r *role, row *wire.Row) {
 	at := pointOf(row)
 	h.points[at] = true
 	h.addresses[r.actor(&row.Attributes)] = true
+	for _, company := range row.Labels.HostLabels.All {
+		h.companies[company] = true
+	}
 	h.FirstSeen, h.LastSeen = earlier(h.FirstSeen, row.FirstSeen), later(h.LastSeen, row.LastSeen)
 	sides := h.sides[at]
 	if sides == nil {

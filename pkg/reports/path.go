@@ -32,7 +32,7 @@ func Path(ctx context.Context, q Querier, question PathQuestion) (*PathAnswer, e
 		if err != nil {
 			return nil, err
 		}
-		result, err := a.ask(ctx, "host,iface,sip,dip,dport,proto", about)
+		result, err := a.ask(ctx, flowAttributes+labelColumns(a.scope.Labels), about)
 		if err != nil {
 			return nil, err
 		}

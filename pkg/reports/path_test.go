@@ -242,9 +242,10 @@ func TestPathFaults(t *testing.T) {
 func TestPathTruncation(t *testing.T) {
 	r1 := place{Point: Point{"r1", "eth0"}, facing: true, forth: true, back: true}
 	w := scene(t, []place{r1}, accepted(443), accepted(444), accepted(445))
-	answer, err := Path(t.Context(), w, PathQuestion{A: "10.1.0.1", B: "10.2.0.1", Scope: Scope{Now: now(), Limit: 2}})
-	if err != nil || answer.Truncated == nil || answer.Truncated.Total != 3 || answer.Truncated.Shown != 2 || len(answer.Services) != 2 {
-		t.Errorf("%v: %+v", err, answer.Truncated)
+	w.company = map[string]string{"r1": "acme"}
+	answer, err := Path(t.Context(), w, PathQuestion{A: "10.1.0.1", B: "10.2.0.1", Scope: Scope{Now: now(), Limit: 2, Labels: []string{"company"}}})
+	if err != nil || answer.Truncated == nil || answer.Truncated.Total != 3 || answer.Truncated.Shown != 2 || len(answer.Services) != 2 || answer.Views[0].Labels["company"] != "acme" {
+		t.Errorf("%v: %+v", err, answer)
 	}
 }
 

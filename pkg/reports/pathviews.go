@@ -139,6 +139,12 @@ func (v *viewSum) add(f *pathFlow, row *wire.Row, h halves) {
 	v.Sent = v.Sent.plus(Amount{c.BytesSent, c.PacketsSent})
 	v.AToB, v.BToA = v.AToB.plus(h.forth), v.BToA.plus(h.back)
 	v.book(c.Flow())
+	for name, value := range row.Labels.HostLabels.All {
+		if v.Labels == nil {
+			v.Labels = map[string]string{}
+		}
+		v.Labels[name] = value
+	}
 	v.FirstSeen, v.LastSeen = earlier(v.FirstSeen, row.FirstSeen), later(v.LastSeen, row.LastSeen)
 	v.Flows++
 	v.sources[f.source], v.destinations[f.destination] = true, true

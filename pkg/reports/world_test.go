@@ -85,6 +85,7 @@ type world struct {
 	down    map[string]bool // do not answer
 	empty   map[string]bool // have no data
 	from    map[string]int64
+	company map[string]string // by host
 	queries []*wire.Query
 }
 
@@ -128,6 +129,7 @@ func (w *world) row(q *wire.Query, t *truth, p *place, part *wire.Result) {
 		return
 	}
 	row := wire.Row{Counters: wire.CountersFrom(c), FirstSeen: moment(t.stamp), LastSeen: moment(t.stamp), Labels: wire.Labels{Host: p.Host, Iface: p.Iface}}
+	row.Labels.HostLabels = wire.HostLabelsFrom(map[string]string{"company": w.company[p.Host]}).Only(q.LabelNames())
 	a := &row.Attributes
 	if q.Has("sip") {
 		a.Source = t.source

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type Merger struct {
 	open     bool // see SetUnseen
 	folded   *Folded
 	explain  *explainMerger
+	origins  map[netip.Addr]Origin
 }
 
 // NewMerger returns an empty merger for the query.
@@ -78,6 +80,7 @@ func (m *Merger) addSummary(r *Result) {
 	m.addFolded(s.Folded)
 	m.addExplain(s.Explain, r.Hostname)
 	m.addBounded(s.Bounded)
+	m.addOrigins(s.Enrichment)
 }
 
 // addBounded adds up what answers may lack that are not exact themselves.
@@ -270,6 +273,7 @@ func (m *Merger) Result() *Result {
 	if m.query.Other {
 		s.Other = m.remainder(s.Hits, result.Rows)
 	}
+	s.Enrichment = m.originsOf(&result)
 	return &result
 }
 

@@ -1,26 +1,35 @@
 package wire
 
-import "github.com/weirflow/weir/pkg/flow"
+import (
+	"math/bits"
+
+	"github.com/weirflow/weir/pkg/flow"
+)
 
 // What follows is for whoever asks in rounds: the answers of one round hold some groups of a host, those of the next
 // some more, and none may count twice.
 
 // GroupSet is a set of groups of one merger, by their numbers. The zero value is empty.
-type GroupSet struct {
-	bits []uint64
-	n    int
-}
+type GroupSet struct{ bits []uint64 }
 
 // Has says whether a group is in the set.
 func (s *GroupSet) Has(group int) bool {
 	return group/64 < len(s.bits) && s.bits[group/64]>>(group%64)&1 != 0
 }
 
-// Len is the number of groups in the set.
-func (s *GroupSet) Len() int { return s.n }
+// All iterates over the groups in the set.
+func (s *GroupSet) All(yield func(group int) bool) {
+	for i, word := range s.bits {
+		for ; word != 0; word &= word - 1 {
+			if !yield(i*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+		}
+	}
+}
 
-// add adds a group, and says whether it is new.
-func (s *GroupSet) add(group int) bool {
+// Add adds a group, and says whether it is new.
+func (s *GroupSet) Add(group int) bool {
 	if s.Has(group) {
 		return false
 	}
@@ -28,22 +37,24 @@ func (s *GroupSet) add(group int) bool {
 		s.bits = append(s.bits, 0)
 	}
 	s.bits[group/64] |= 1 << (group % 64)
-	s.n++
 	return true
 }
 
-// AddNew merges the rows of a host in whose groups are not among those that were seen of it, and notes them there.
-func (m *Merger) AddNew(rows []Row, seen *GroupSet) {
+// AddNew merges the rows of a host in whose groups are not among those that were seen of it, and notes them there. It
+// returns how many they were.
+func (m *Merger) AddNew(rows []Row, seen *GroupSet) (added int64) {
 	for i := range rows {
 		var key groupKey
 		m.keys.of(&rows[i], &key)
 		if m.only != nil && !m.only.has(&key) {
 			continue
 		}
-		if group := m.group(&key, m.table.hash(&key)); seen.add(group) {
+		if group := m.group(&key, m.table.hash(&key)); seen.Add(group) {
 			m.join(group, &rows[i])
+			added++
 		}
 	}
+	return added
 }
 
 // AddSummary merges in what an answer says beside its rows, of the first answer of a host.
@@ -80,6 +91,15 @@ func (m *Merger) Number(row *Row) int {
 	m.keys.of(row, &key)
 	n, _ := m.table.find(&key, m.table.hash(&key))
 	return n
+}
+
+// Sum is what was counted for the group of a row.
+func (m *Merger) Sum(row *Row) (Counters, bool) {
+	n := m.Number(row)
+	if n < 0 {
+		return Counters{}, false
+	}
+	return CountersFrom(m.table.entries[n].sum), true
 }
 
 // Bound says that the answer may be wrong by so much.

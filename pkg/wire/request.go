@@ -71,6 +71,9 @@ type Request struct {
 	// Seen asks for the ends of the first and of the last interval in which each row's group was counted; not with time in
 	// Query, whose rows have a time already (extension).
 	Seen bool `json:"seen,omitempty"`
+	// Enrich asks for the country and the network operator of the addresses in the rows, in Summary.Enrichment; only
+	// servers that have files of them do it (extension).
+	Enrich bool `json:"enrich,omitempty"`
 }
 
 // Actors is a set of addresses: one that the server knows by name, or one given with the request. Exactly one member

@@ -121,6 +121,8 @@ type Summary struct {
 	// Names are those of addresses in the rows, as far as they have one and it was found in time. They belong to
 	// whoever owns the address: escape them for where they are shown (extension, with Request.DNSResolution).
 	Names map[netip.Addr]string `json:"names,omitempty"`
+	// Enrichment is where the addresses in the rows belong, as far as it is known (extension, with Request.Enrich).
+	Enrichment map[netip.Addr]Origin `json:"enrichment,omitempty"`
 	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
 	// of the asker's traceparent if it sent one (extension).
 	TraceID string `json:"trace_id,omitempty"`
