@@ -16,7 +16,8 @@ type loader struct {
 	sum       [CounterCount][]uint64
 	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
 	value     [CounterCount][]uint64
-	selected  []uint32 // tuples whose rows are wanted; nil: all
+	selected  []uint32 // tuples whose rows are wanted, ascending; nil: all
+	starts    []uint32 // of these: their first rows
 	read      int64
 }
 
