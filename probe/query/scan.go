@@ -22,6 +22,7 @@ type worker struct {
 	entries []uint32
 	rows    []uint32
 	masks   masks
+	scratch segment.Scratch
 }
 
 func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
@@ -29,6 +30,8 @@ func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
 		keys: make([]packed, batchSize), entries: make([]uint32, batchSize), rows: make([]uint32, batchSize)}
 	for i := range w.buffers {
 		w.buffers[i] = &buffer{chunk: -1}
+		w.buffers[i].tested.Share(&w.scratch)
+		w.buffers[i].loaded.Share(&w.scratch)
 	}
 	return w
 }

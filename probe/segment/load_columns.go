@@ -253,7 +253,8 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 		}
 		switch {
 		case explicit:
-			t.Value[i] = l.stored[i]
+			l.value[i] = append(l.value[i][:0], l.stored[i]...)
+			t.Value[i] = l.value[i]
 		case stored == 0:
 			t.Value[i] = l.sum[i]
 		case l.selected != nil:
