@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +22,8 @@ type actorsVerb struct {
 	listFormat string
 	format     string
 	strict     bool
+	own        []string
+	maxAge     time.Duration
 	entries    bool
 }
 
@@ -38,7 +42,10 @@ addresses of a partner. In conditions a list that a server knows is asked for by
 		Short: "Say what a list holds, and what is wrong with it",
 		Long: `Read a list as a server would, and say what it holds: entries by family, its content hash, lines that could not
 be read, and entries that overlap private or other special ranges, which match traffic of every network.
-FILE is a text with an address, prefix or range on each line, or CSV with such a column; - is standard input.
+FILE is a text with an address, prefix or range on each line, FireHOL's netset, Spamhaus' DROP as text or JSON, the
+Feodo Tracker's table, or CSV with such a column; - is standard input. Tables of our own have the columns
+prefix,port,proto,label,source,confidence,valid_from,valid_until, all but the first of which may be missing. A list
+that says of when it is, until when it holds or how many entries it has is held against that.
 
 Exit code: 0 for a list that works, with --strict only if nothing is wrong with it; 1 for an alarm, which is an
 empty list or one most of which could not be read: a query with it would find nothing, whatever happened.`,
@@ -53,12 +60,14 @@ empty list or one most of which could not be read: a query with it would find no
 		},
 		RunE: func(_ *cobra.Command, arguments []string) error { return v.run(arguments[0]) },
 	}
-	check.Flags().StringVar(&v.listFormat, "list-format", "", "`FORMAT` of the list: plain or csv (default: found out)")
+	check.Flags().StringVar(&v.listFormat, "list-format", "", "`FORMAT` of the list: "+strings.Join(actors.FormatNames(), ", ")+" (default: found out)")
 	check.Flags().StringVarP(&v.format, "format", "e", "txt", "`FORMAT`: txt or json")
 	check.Flags().BoolVar(&v.entries, "entries", false, "write the entries instead, one on each line, sorted and none twice")
 	check.Flags().BoolVar(&v.strict, "strict", false, "take warnings for errors")
-	completes(check, files, map[string]completer{"format": words("txt", "json"), "list-format": words("plain", "csv")})
-	group.AddCommand(check)
+	check.Flags().StringSliceVar(&v.own, "own", nil, "name entries that overlap `PREFIXES` of our own, by commas")
+	check.Flags().DurationVar(&v.maxAge, "max-age", actors.DefaultMaxAge, "`TIME` that a list which says of when it is may be old")
+	completes(check, files, map[string]completer{"format": words("txt", "json"), "list-format": words(actors.FormatNames()...)})
+	group.AddCommand(check, a.actorsHitsCommand())
 	return group
 }
 
@@ -77,7 +86,11 @@ func (v *actorsVerb) run(path string) error {
 	if err != nil && !errors.Is(err, actors.ErrEmpty) {
 		return failure(fmt.Errorf("%s: %w", path, err), "")
 	}
-	health := list.Health()
+	own, err := ownPrefixes(v.own)
+	if err != nil {
+		return err
+	}
+	health := list.Check(actors.CheckConfig{Own: own, Now: v.app.now(), MaxAge: v.maxAge})
 	switch {
 	case v.entries:
 		_, err = v.app.stdout.Write(list.Text())
@@ -98,6 +111,17 @@ func (v *actorsVerb) run(path string) error {
 		return failure(fmt.Errorf("%s: warnings, with --strict", path), "")
 	}
 	return nil
+}
+
+func ownPrefixes(texts []string) (list []netip.Prefix, err error) {
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, usage(fmt.Sprintf("--own: %q is no prefix", text), "such as --own 192.0.2.0/24,2001:db8::/32")
+		}
+		list = append(list, prefix.Masked())
+	}
+	return list, nil
 }
 
 func (v *actorsVerb) read(path string) ([]byte, error) {
@@ -131,6 +155,12 @@ func healthText(h *actors.Health) string {
 	}
 	if h.Wide > 0 {
 		line("Wide", "entries that cover a large part of the Internet: %d", h.Wide)
+	}
+	if h.Own > 0 {
+		line("Own", "entries that overlap ranges of our own: %d", h.Own)
+	}
+	if !h.Updated.IsZero() {
+		line("Updated", "%s UTC", h.Updated.Format(time.DateTime))
 	}
 	line("Hash", "%s", h.Hash)
 	for _, w := range h.Warnings {

@@ -29,6 +29,8 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	switch {
 	case q.Live:
 		return usage("--live: a store holds closed intervals only", "ask the probe that writes it: --server unix:"+v.app.socket)
+	case q.Request.Enrich:
+		return usage("--enrich: a store does not know where addresses belong", "ask a server that has files of countries and networks: --server ADDR")
 	case q.Request.QueryHosts != "" || q.Request.QueryHostsResolverType != "":
 		return usage("--hosts: a store is about one host", "hosts are chosen at a gateway: --server ADDR")
 	}

@@ -52,7 +52,7 @@ func TestQueryThroughTheProcess(t *testing.T) {
 			t.Errorf("%s is not %v: %v", name, value, field)
 		}
 	}
-	if b := got["B"]; b.Error != nil || len(b.Frames) != 1 || b.Frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti {
+	if b := got["B"]; b.Error != nil || len(b.Frames) != 1 || b.Frames[0].Meta.Type != data.FrameTypeTimeSeriesWide {
 		t.Errorf("series: %+v", b)
 	}
 }

@@ -5,11 +5,14 @@
 // Invariants: memory is bounded by MaxBytes and MaxEntries before it is taken; a line that cannot be read is counted
 // and named, never dropped in silence; equal sets have equal hashes, in whatever order and format they came.
 //
+// What a list says of its entries (label, source, confidence, port, validity) is no part of the set: it is for reports.
+//
 // Neighbours: filter asks a list as a Set ("sip = @name"), serve takes uploads, the command line checks files.
 package actors
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -44,6 +47,9 @@ type List struct {
 	set4 lookup.Set4
 	set6 lookup.Set6
 	trie *bart.Lite // nil: no prefixes
+	// What is said of the entries, in their order, and the texts of it.
+	details []detail
+	texts   []string
 }
 
 // ErrEmpty says that a list holds no address. A query with it would find nothing, whatever happened.
@@ -61,7 +67,7 @@ func Parse(data []byte, format string) (*List, error) {
 		return nil, err
 	}
 	p := &parser{health: Health{Format: f.name}}
-	if err := p.lines(data, f.reader()); err != nil {
+	if err := f.read(p, data); err != nil {
 		return nil, err
 	}
 	l := p.list()
@@ -76,35 +82,41 @@ type parser struct {
 	list4    []uint32
 	list6    [][16]byte
 	networks []netip.Prefix
+	details  []detail
+	texts    vocabulary
 	health   Health
+	full     bool // there are more entries than MaxEntries
+	taken    int  // entries as they are written down
+	claimed  int  // entries that the list says it has, if it claims some
+	claims   bool
 }
 
-func (p *parser) lines(data []byte, read lineReader) error {
-	for line := range bytes.Lines(data) {
-		p.health.Lines++
-		if len(line) > maxLine {
-			p.fault(string(line[:32]), fmt.Errorf("the line is longer than %d bytes", maxLine))
-			continue
-		}
-		text := string(bytes.TrimSpace(line))
-		entry, err := read(text)
+// take books an entry that is written down as an address, a prefix or a range.
+func (p *parser) take(text string, e *Entry) error {
+	if strings.IndexByte(text, '-') < 0 { // as nearly all are
+		prefix, err := parsePrefix(text)
 		if err != nil {
-			p.fault(text, err)
-			continue
+			return err
 		}
-		if entry == "" {
-			continue
-		}
-		prefix, err := parsePrefix(entry)
-		if err != nil {
-			p.fault(text, err)
-			continue
-		}
-		if len(p.list4)+len(p.list6)+len(p.networks) == MaxEntries {
-			return fmt.Errorf("line %d: more than %d entries", p.health.Lines, MaxEntries)
-		}
-		p.add(prefix)
+		return p.book(e, prefix)
 	}
+	prefixes, err := parseRange(text)
+	if err != nil {
+		return err
+	}
+	return p.book(e, prefixes...)
+}
+
+func (p *parser) book(e *Entry, prefixes ...netip.Prefix) error {
+	if len(p.list4)+len(p.list6)+len(p.networks)+len(prefixes) > MaxEntries {
+		p.full = true
+		return nil
+	}
+	for _, prefix := range prefixes {
+		p.add(prefix)
+		p.addDetail(prefix, e)
+	}
+	p.taken++
 	return nil
 }
 
@@ -122,6 +134,10 @@ func (p *parser) add(prefix netip.Prefix) {
 
 // parsePrefix reads an address or a prefix. What a prefix has beyond its length is cut off, as in conditions.
 func parsePrefix(text string) (netip.Prefix, error) {
+	if six, ok := lookup.Parse6(text); ok {
+		address := netip.AddrFrom16(six).Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
 	prefix, err := netip.Prefix{}, error(nil)
 	if strings.Contains(text, "/") {
 		prefix, err = netip.ParsePrefix(text)
@@ -152,8 +168,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 // list sorts what was read and makes the set of it.
 func (p *parser) list() *List {
 	read := len(p.list4) + len(p.list6) + len(p.networks)
-	slices.Sort(p.list4)
-	slices.SortFunc(p.list6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	lookup.Sort(p.list4, func(a *uint32) (uint64, uint64) { return uint64(*a) << 32, 0 }, cmp.Compare)
+	lookup.Sort(p.list6, lookup.Numbers6, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 	slices.SortFunc(p.networks, netip.Prefix.Compare)
 	l := &List{
 		list4: slices.Compact(p.list4), list6: slices.Compact(p.list6), networks: slices.Compact(p.networks),
@@ -166,9 +182,14 @@ func (p *parser) list() *List {
 		}
 		l.trie.Insert(n)
 	}
+	l.texts = p.texts.texts
+	l.orderDetails(p.details)
 	sum := sha256.Sum256(l.Text())
 	l.hash = hex.EncodeToString(sum[:])
 	l.health.Hash, l.health.Duplicates = l.hash, read-l.Len()
+	if p.claims && p.claimed != p.taken {
+		l.health.Warnings = append(l.health.Warnings, fmt.Sprintf("the list says that it has %d entries, and %d were read: is it complete?", p.claimed, p.taken))
+	}
 	l.health.judge(l)
 	return l
 }
@@ -183,7 +204,8 @@ func (l *List) Contains(a netip.Addr) bool {
 		b := a.As4()
 		found = l.set4.Contains(binary.BigEndian.Uint32(b[:]))
 	} else if a.IsValid() {
-		found = l.set6.Contains(a.As16())
+		b := a.As16()
+		found = l.set6.Contains(lookup.Numbers6(&b))
 	}
 	return found || l.trie != nil && l.trie.Contains(a.WithZone(""))
 }

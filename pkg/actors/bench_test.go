@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // manyAddresses is a list of 100,000 addresses, one in ten of IPv6.
@@ -34,11 +36,13 @@ func manyAddresses() ([]byte, []netip.Addr) {
 func BenchmarkParse100k(b *testing.B) {
 	text, _ := manyAddresses()
 	b.SetBytes(int64(len(text)))
+	done := testenv.ReportCPU(b)
 	for b.Loop() {
 		if _, err := Parse(text, ""); err != nil {
 			b.Fatal(err)
 		}
 	}
+	done()
 }
 
 func BenchmarkContains(b *testing.B) {

@@ -2,137 +2,142 @@ package actors
 
 import (
 	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
-
-	"maps"
+	"unicode"
+	"unicode/utf8"
 )
 
-// lineReader finds the entry of one line; empty: the line has none, such as a comment.
-type lineReader func(line string) (entry string, err error)
-
-// format is a way to write a list down. A new one is a row in formats.
+// format is a way to write a list down. A new one is a row in formats: one that is read by the line has a lineReader,
+// one that is a document as a whole, as MISP's events and STIX bundles are, reads it by itself and calls take for
+// each entry and fault for what cannot be read.
 type format struct {
 	name string
-	// detect says whether the text, given the first line that is no comment, is of this format.
-	detect func(line string) bool
-	// reader makes the reader of one text; it may remember what a header said.
-	reader func() lineReader
+	// detect says whether a text that begins so is of this format.
+	detect func(h *head) bool
+	read   func(p *parser, data []byte) error
 }
 
 // formats are tried in this order. The last one takes everything.
 func formats() []format {
 	return []format{
-		{"csv", func(line string) bool { return strings.ContainsAny(line, ",\t") }, newCSV},
-		{"plain", func(string) bool { return true }, func() lineReader { return readPlain }},
+		{"firehol", isFireHOL, byLine(newFireHOL)}, // of others' lists, which it names
+		{"drop-json", isDropJSON, byLine(newDropJSON)},
+		{"feodo", isFeodo, byLine(newFeodo)},
+		{"drop", isDrop, byLine(newDrop)},
+		{"csv", func(h *head) bool { return strings.ContainsAny(h.first, ",\t") }, byLine(newCSV)},
+		{"plain", func(*head) bool { return true }, byLine(func(*parser) lineReader { return readPlain })},
 	}
+}
+
+// FormatNames are the names of all formats, in the order of the alphabet.
+func FormatNames() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// head is the beginning of a text.
+type head struct {
+	comments string // above the first line that is none
+	first    string // line that is neither blank nor a comment, without comments
+}
+
+// maxHead bounds the comments that are looked at to find the format.
+const maxHead = 8 << 10
+
+func headOf(data []byte) *head {
+	h := &head{}
+	var comments strings.Builder
+	for line := range bytes.Lines(data) {
+		text := strings.TrimSpace(string(line[:min(len(line), maxLine)]))
+		if h.first = uncommented(text); h.first != "" {
+			break
+		}
+		if comments.Len() < maxHead {
+			comments.WriteString(text)
+			comments.WriteByte('\n')
+		}
+	}
+	h.comments = comments.String()
+	return h
 }
 
 func findFormat(data []byte, name string) (format, error) {
-	known := map[string]format{}
-	first := firstLine(data)
+	h := headOf(data)
 	for _, f := range formats() {
-		if name == "" && f.detect(first) {
+		if f.name == name || name == "" && f.detect(h) {
 			return f, nil
 		}
-		known[f.name] = f
 	}
-	if f, ok := known[name]; ok {
-		return f, nil
-	}
-	return format{}, fmt.Errorf("unknown format %q of a list: expected %s", clip(name), strings.Join(slices.Sorted(maps.Keys(known)), " or "))
+	return format{}, fmt.Errorf("unknown format %q of a list: expected one of %s", clip(name), strings.Join(FormatNames(), ", "))
 }
 
-// firstLine is the first one that is neither blank nor a comment.
-func firstLine(data []byte) string {
-	for line := range bytes.Lines(data) {
-		if text := uncommented(string(line[:min(len(line), maxLine)])); text != "" {
-			return text
+// lineReader finds the entry of one line: its address, prefix or range as text, and what else it says; no text where
+// the line has none, such as a comment.
+type lineReader func(line string) (text string, e Entry, err error)
+
+// byLine reads a text line by line.
+func byLine(newReader func(p *parser) lineReader) func(p *parser, data []byte) error {
+	return func(p *parser, data []byte) error {
+		read := newReader(p)
+		for line := range bytes.Lines(data) {
+			p.health.Lines++
+			if len(line) > maxLine {
+				p.fault(string(line[:32]), fmt.Errorf("the line is longer than %d bytes", maxLine))
+				continue
+			}
+			trimmed := string(bytes.TrimSpace(line))
+			text, e, err := read(trimmed)
+			if err == nil && text != "" {
+				err = p.take(text, &e)
+			}
+			if p.full {
+				return fmt.Errorf("line %d: more than %d entries", p.health.Lines, MaxEntries)
+			}
+			if err != nil {
+				p.fault(trimmed, err)
+			}
 		}
+		return nil
 	}
-	return ""
 }
 
 // uncommented is a line without what follows a comment sign (FireHOL has #, Spamhaus has ;) and without blanks around.
 func uncommented(line string) string {
-	if i := strings.IndexAny(line, "#;"); i >= 0 {
-		line = line[:i]
+	for i := range len(line) {
+		if line[i] == '#' || line[i] == ';' {
+			line = line[:i]
+			break
+		}
 	}
 	return strings.TrimSpace(line)
 }
 
-// readPlain takes the first word of a line, and no second one: a line of prose is no entry.
-func readPlain(line string) (string, error) {
-	words := strings.Fields(uncommented(line))
-	switch len(words) {
-	case 0:
-		return "", nil
-	case 1:
-		return words[0], nil
+// readPlain takes the first word of a line, and no second one: a line of prose is no entry. Blanks around the dash of
+// a range are none.
+func readPlain(line string) (string, Entry, error) {
+	text := uncommented(line)
+	if oneWord(text) {
+		return text, Entry{}, nil
 	}
-	return "", fmt.Errorf("%q: expected one address or prefix", clip(line))
+	switch words := strings.Fields(text); {
+	case len(words) == 3 && words[1] == "-":
+		return strings.Join(words, ""), Entry{}, nil
+	}
+	return "", Entry{}, fmt.Errorf("%q: expected one address or prefix", clip(line))
 }
 
-// addressColumns are the titles of columns that hold what a list is about, the best first.
-var addressColumns = []string{"cidr", "network", "prefix", "ip", "ip_address", "ipaddress", "address", "addr", "dst_ip", "ioc", "ioc_value", "indicator", "sip", "dip"}
-
-// newCSV reads one column: the one whose title says so, else the first that holds an address in the first line.
-func newCSV() lineReader {
-	column := -1
-	return func(line string) (string, error) {
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			return "", nil
-		}
-		record, err := splitCSV(line)
-		if err != nil {
-			return "", err
-		}
-		if column < 0 {
-			var titled bool
-			if column, titled = findColumn(record); titled {
-				return "", nil
-			}
-			if column < 0 {
-				return "", errors.New("no column holds an address, and none is titled ip, address, cidr or network")
-			}
-		}
-		if column >= len(record) {
-			return "", fmt.Errorf("%d columns, the address is in column %d", len(record), column+1)
-		}
-		return strings.TrimSpace(record[column]), nil
-	}
-}
-
-func splitCSV(line string) ([]string, error) {
-	r := csv.NewReader(strings.NewReader(line))
-	r.LazyQuotes, r.TrimLeadingSpace = true, true
-	if !strings.Contains(line, ",") {
-		r.Comma = '\t'
-	}
-	record, err := r.Read()
-	if err != nil {
-		return nil, errors.New("it cannot be read as comma separated values")
-	}
-	return record, nil
-}
-
-// findColumn finds the column of addresses in the first line, and says whether that is a line of titles.
-func findColumn(record []string) (column int, titled bool) {
-	for _, title := range addressColumns {
-		if i := slices.IndexFunc(record, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), title) }); i >= 0 {
-			return i, true
+// oneWord says whether a text has no blanks in it.
+func oneWord(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= utf8.RuneSelf {
+			return strings.IndexFunc(text[i:], unicode.IsSpace) < 0
 		}
 	}
-	return slices.IndexFunc(record, func(s string) bool {
-		s = strings.TrimSpace(s)
-		_, err := netip.ParseAddr(s)
-		if err != nil {
-			_, err = netip.ParsePrefix(s)
-		}
-		return err == nil
-	}), false
+	return true
 }

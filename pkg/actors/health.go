@@ -3,6 +3,9 @@ package actors
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/gaissmai/bart"
 )
@@ -34,9 +37,16 @@ type Health struct {
 	Faults     []Fault `json:"faults,omitempty"`
 	// Special is the number of entries that overlap ranges which are nobody's on the Internet; Wide is the number of
 	// those that cover more than any one organisation has.
-	Special  int      `json:"special"`
-	Wide     int      `json:"wide"`
-	Warnings []string `json:"warnings,omitempty"`
+	Special int `json:"special"`
+	Wide    int `json:"wide"`
+	// Own is the number of entries that overlap ranges which the asker said are his own (see List.Check).
+	Own int `json:"own,omitempty"`
+	// Expired is the number of entries that are not valid any more.
+	Expired int `json:"expired,omitempty"`
+	// Updated is of when the list says it is, Expires until when it says that it holds.
+	Updated  time.Time `json:"updated,omitzero"`
+	Expires  time.Time `json:"expires,omitzero"`
+	Warnings []string  `json:"warnings,omitempty"`
 }
 
 // Fault is a line that could not be read.
@@ -52,7 +62,7 @@ const maxFaults = 20
 func (p *parser) fault(text string, err error) {
 	p.health.FaultCount++
 	if len(p.health.Faults) < maxFaults {
-		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, clip(text), err.Error()})
+		p.health.Faults = append(p.health.Faults, Fault{p.health.Lines, strings.Clone(clip(text)), err.Error()})
 	}
 }
 
@@ -104,15 +114,67 @@ func (h *Health) judge(l *List) {
 	if h.FaultCount > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("%d of %d lines could not be read", h.FaultCount, h.Lines))
 	}
+	if h.Entries == 0 {
+		h.Warnings = append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
+	}
+	h.grade()
+}
+
+func (h *Health) grade() {
 	switch {
-	case h.Entries == 0:
-		h.State, h.Warnings = StateAlarm, append(h.Warnings, "the list is empty: a query with it finds nothing, whatever happened")
-	case h.FaultCount > h.Entries:
+	case h.Entries == 0, h.FaultCount > h.Entries:
 		h.State = StateAlarm
 	case len(h.Warnings) > 0:
 		h.State = StateWarning
 	default:
 		h.State = StateOK
+	}
+}
+
+// CheckConfig is what the health of a list depends on beside the list.
+type CheckConfig struct {
+	Own []netip.Prefix // ranges of the asker
+	Now time.Time      // zero: ages are not looked at
+	// MaxAge is how old a list that says of when it is may be; 0: the default of a week.
+	MaxAge time.Duration
+}
+
+// DefaultMaxAge is the age above which a list is thought to be forgotten.
+const DefaultMaxAge = 7 * 24 * time.Hour
+
+// Check is the list's health as it is to somebody at some time: entries that overlap own ranges, entries and lists
+// that have expired, a list that is old.
+func (l *List) Check(c CheckConfig) Health {
+	h := l.health
+	h.Warnings = slices.Clone(h.Warnings)
+	for p := range l.Prefixes() {
+		if slices.ContainsFunc(c.Own, p.Overlaps) {
+			h.warn(&h.Own, "%s overlaps a range of our own", p)
+		}
+	}
+	if !c.Now.IsZero() {
+		h.checkAge(l, c)
+	}
+	h.grade()
+	return h
+}
+
+func (h *Health) checkAge(l *List, c CheckConfig) {
+	if _, h.Expired = l.During(c.Now, c.Now.Add(100*365*24*time.Hour)); h.Expired > 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("%d of %d entries are not valid any more", h.Expired, h.Entries))
+	}
+	most := c.MaxAge
+	if most == 0 {
+		most = DefaultMaxAge
+	}
+	switch age := c.Now.Sub(h.Updated); {
+	case !h.Expires.IsZero() && h.Expires.Before(c.Now):
+		h.Warnings = append(h.Warnings, fmt.Sprintf("the list says that it holds until %s, which is over", h.Expires.Format(time.DateTime)))
+	case h.Updated.IsZero():
+	case age > most:
+		h.Warnings = append(h.Warnings, fmt.Sprintf("the list is of %s, %d days ago: is it still read anew?", h.Updated.Format(time.DateTime), int(age.Hours()/24)))
+	case age < -24*time.Hour:
+		h.Warnings = append(h.Warnings, fmt.Sprintf("the list is of %s, which is yet to come", h.Updated.Format(time.DateTime)))
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Store) Put(l *List, name string) (fresh bool, err error) {
 		if err := s.makeRoom(l.Len(), name); err != nil {
 			return false, err
 		}
-		s.lists[l.hash] = &kept{l, s.now()}
+		s.lists[l.hash] = &kept{l.Bare(), s.now()}
 		s.entries += l.Len()
 		fresh = true
 	}

@@ -32,6 +32,13 @@ type Info struct {
 	Version string     `json:"version"`
 	Commit  string     `json:"commit,omitempty"`
 	Kind    ServerKind `json:"-"`
+	wire.Abilities
+}
+
+// Probe asks for a sign of life, which costs the server next to nothing.
+func (c *Client) Probe(ctx context.Context) error {
+	_, err := c.Info(ctx)
+	return err
 }
 
 // infoAge is how long the kind of a server is believed.
@@ -55,25 +62,42 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 	default:
 		return nil, c.fail(KindProtocol, nil, "is this the address of a probe or gateway?", "an unknown kind of server answers: %q", firstLine(info.Name))
 	}
+	if !info.Kind.Extended() {
+		info.Abilities = wire.Abilities{Interval: v4Interval}
+	}
 	c.mu.Lock()
 	c.info, c.detected = &info, c.deps.Now()
 	c.mu.Unlock()
 	return &info, nil
 }
 
-// kind is Info's, remembered for a while. After a query was refused it is asked for again.
-func (c *Client) kind(ctx context.Context) (ServerKind, error) {
+// known is Info, remembered for a while. After a query was refused it is asked for again.
+func (c *Client) known(ctx context.Context) (*Info, error) {
 	c.mu.Lock()
 	known := c.info != nil && c.deps.Now().Sub(c.detected) < infoAge
 	info := c.info
 	c.mu.Unlock()
-	if !known {
-		var err error
-		if info, err = c.Info(ctx); err != nil {
-			return "", err
-		}
+	if known {
+		return info, nil
+	}
+	return c.Info(ctx)
+}
+
+func (c *Client) kind(ctx context.Context) (ServerKind, error) {
+	info, err := c.known(ctx)
+	if err != nil {
+		return "", err
 	}
 	return info.Kind, nil
+}
+
+// Abilities are what the server says it can do, remembered for a while.
+func (c *Client) Abilities(ctx context.Context) (wire.Abilities, error) {
+	info, err := c.known(ctx)
+	if err != nil {
+		return wire.Abilities{}, err
+	}
+	return info.Abilities, nil
 }
 
 // forget makes the next query ask again for the server's kind: another program may have taken its place.

@@ -63,6 +63,9 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if where.socket != "" && cfg.RejectUnix {
 		return nil, fmt.Errorf("address %s: Unix sockets are not allowed here: use http:// or https://", where)
 	}
+	if len(cfg.Headers) > 0 && cfg.Transport == nil && !where.private() && !cfg.AllowCleartextToken {
+		return nil, fmt.Errorf("address %s: the configured headers would be sent unencrypted: use https://", where)
+	}
 	if cfg.Token != "" && cfg.Transport == nil && !where.private() && !cfg.AllowCleartextToken {
 		return nil, fmt.Errorf("address %s: the token would be sent unencrypted: use https://", where)
 	}
@@ -234,6 +237,9 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 func (c *Client) head(r *http.Request, body bool) {
 	if body {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range c.cfg.Headers {
+		r.Header.Set(name, value)
 	}
 	if c.cfg.UserAgent != "" {
 		r.Header.Set("User-Agent", c.cfg.UserAgent)

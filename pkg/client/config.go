@@ -31,6 +31,8 @@ type Config struct {
 	AllowCleartextToken bool
 	// RuntimeID identifies this process, so that a gateway recognises its own query; empty: none is sent.
 	RuntimeID string
+	// Headers are sent with every request, where Token would be sent: they may hold secrets, too.
+	Headers map[string]string
 	// UserAgent names the caller; empty: "weir".
 	UserAgent string
 	// RefuseLocal refuses to connect to addresses of this machine and of its links, whatever name they have: for
@@ -74,6 +76,12 @@ func (a address) String() string {
 	shown := *a.base
 	shown.User = nil
 	return shown.String()
+}
+
+// IsPrivate says that what is sent to an address cannot be read on the way: by TLS, or within this machine.
+func IsPrivate(text string) bool {
+	a, err := parseAddress(text, false)
+	return err == nil && a.private()
 }
 
 // private says whether what is sent to the address can be read on the way.

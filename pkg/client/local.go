@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
+
+	"github.com/weirflow/weir/pkg/resolve"
 )
 
 // errLocal says that a name leads to where it may not.
@@ -24,7 +25,7 @@ func elsewhere(dialer *net.Dialer) func(ctx context.Context, network, address st
 		}
 		err = errLocal
 		for _, a := range found {
-			if IsLocal(a) {
+			if resolve.IsLocal(a) {
 				continue
 			}
 			var c net.Conn
@@ -34,11 +35,4 @@ func elsewhere(dialer *net.Dialer) func(ctx context.Context, network, address st
 		}
 		return nil, err
 	}
-}
-
-// IsLocal says that an address is one of this machine or its links, by its form: loopback, link-local, multicast or
-// unspecified.
-func IsLocal(a netip.Addr) bool {
-	a = a.Unmap()
-	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified()
 }

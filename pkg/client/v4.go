@@ -54,6 +54,9 @@ func beyondV4(r *wire.Request) (faults []wire.Fault) {
 	if r.Actors != nil {
 		faults = append(faults, wire.Fault{Location: "body.actors", Message: "goProbe v4 knows no sets of addresses: name them in the condition"})
 	}
+	if r.Enrich {
+		faults = append(faults, wire.Fault{Location: "body.enrich", Value: true, Message: "goProbe v4 does not know where addresses belong"})
+	}
 	if r.Explain {
 		faults = append(faults, wire.Fault{Location: "body.explain", Message: "goProbe v4 does not say what it reads"})
 	}
@@ -63,9 +66,14 @@ func beyondV4(r *wire.Request) (faults []wire.Fault) {
 // requestV4 is the request as goProbe v4 takes it.
 func requestV4(r *wire.Request, q *wire.Query, kind ServerKind, now time.Time) *wire.Request {
 	live := r.Live && q.Last >= now.Unix()
-	names := make([]string, len(q.Columns))
-	for i, c := range q.Columns {
-		names[i] = c.Field.Name // networks are grouped here
+	var names []string
+	for _, c := range q.Columns {
+		if c.Label == "" { // hosts have no labels there
+			names = append(names, c.Field.Name) // networks are grouped here
+		}
+	}
+	if len(names) == 0 {
+		names = []string{"proto"} // something has to be asked for; it is summed up here
 	}
 	if q.Seen {
 		names = append(names, "time") // completeV4 takes it out again

@@ -1,10 +1,13 @@
 package filter
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
 	"slices"
+
+	"github.com/weirflow/weir/pkg/lookup"
 )
 
 // addressSet is the value of a term on addresses. It does not change once it is parsed; terms on host and net
@@ -43,7 +46,7 @@ func makeRange4(from, to uint32) range4 { return range4(from)<<32 | range4(to) }
 type address6 struct{ high, low uint64 }
 
 func (a address6) compare(b address6) int {
-	switch { // spelled out: sorting a large set spends its time here
+	switch {
 	case a.high < b.high || a.high == b.high && a.low < b.low:
 		return -1
 	case a == b:
@@ -111,9 +114,7 @@ func (a address6) last(length int) address6 {
 // merge sorts the ranges and joins those that overlap. Neighbours stay apart, so that people find again what they
 // typed.
 func (s *addressSet) merge() {
-	if !slices.IsSorted(s.v4) {
-		slices.Sort(s.v4)
-	}
+	lookup.Sort(s.v4, func(r *range4) (uint64, uint64) { return uint64(*r), 0 }, cmp.Compare)
 	v4 := s.v4[:0]
 	for _, r := range s.v4 {
 		if n := len(v4); n > 0 && r.from() <= v4[n-1].to() {
@@ -123,7 +124,8 @@ func (s *addressSet) merge() {
 		v4 = append(v4, r)
 	}
 	s.v4 = v4
-	slices.SortFunc(s.v6, func(a, b range6) int { return a.from.compare(b.from) })
+	lookup.Sort(s.v6, func(r *range6) (uint64, uint64) { return r.from.high, r.from.low },
+		func(a, b range6) int { return a.from.compare(b.from) })
 	v6 := s.v6[:0]
 	for _, r := range s.v6 {
 		if n := len(v6); n > 0 && r.from.compare(v6[n-1].to) <= 0 {

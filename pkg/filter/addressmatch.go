@@ -69,7 +69,7 @@ func (m *addressMatcher) index(s *addressSet) {
 	}
 }
 
-func (m *addressMatcher) contains(a flow.Address, family flow.Family) bool {
+func (m *addressMatcher) contains(a *flow.Address, family flow.Family) bool {
 	var found bool
 	switch family {
 	case flow.IPv4:
@@ -77,7 +77,7 @@ func (m *addressMatcher) contains(a flow.Address, family flow.Family) bool {
 		found = m.single4.Contains(n) || m.contains4(n)
 	case flow.IPv6:
 		n := address6{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
-		found = m.single6.Contains(a) || m.contains6(n)
+		found = m.single6.Contains(n.high, n.low) || m.contains6(n)
 	default:
 		return false
 	}

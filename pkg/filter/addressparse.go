@@ -1,12 +1,14 @@
 package filter
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/lookup"
 )
 
 // addresses reads the value of a term on addresses.
@@ -55,6 +57,11 @@ func (p *parser) address(taken token, word string, quoted bool, a *attribute, s 
 	}
 	if strings.IndexByte(word, '/') >= 0 {
 		return p.asFault(taken, s.addNetwork(word))
+	}
+	if six, ok := lookup.Parse6(word); ok && !a.networks {
+		n := address6{binary.BigEndian.Uint64(six[:8]), binary.BigEndian.Uint64(six[8:])}
+		s.v6 = append(s.v6, range6{n, n})
+		return nil
 	}
 	if addr, err := netip.ParseAddr(word); err == nil && addr.Zone() == "" {
 		if a.networks {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 )
 
@@ -76,11 +77,13 @@ func BenchmarkSet100k(b *testing.B) {
 		name := fmt.Sprintf("IPv%d", family)
 		b.Run("Parse/"+name, func(b *testing.B) {
 			b.ReportAllocs()
+			done := testenv.ReportCPU(b)
 			for b.Loop() {
 				if _, err := Parse(text); err != nil {
 					b.Fatal(err)
 				}
 			}
+			done()
 		})
 		b.Run("Compile/"+name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -111,12 +114,14 @@ func benchmarkMatch(b *testing.B, c *Condition, addresses []netip.Addr, family f
 	}
 	hits, i := 0, 0
 	b.ReportAllocs()
+	done := testenv.ReportCPU(b)
 	for b.Loop() {
 		if m.Row(&rows[i%len(rows)]) {
 			hits++
 		}
 		i++
 	}
+	done()
 	if i > 2*len(rows) && hits == 0 {
 		b.Fatalf("no hits of IPv%d", family)
 	}

@@ -101,6 +101,10 @@ func (t *Term) Key() string {
 
 // MatchAddress evaluates a term on Source or Destination.
 func (t *Term) MatchAddress(a flow.Address, family flow.Family) bool {
+	return t.matchAddress(&a, family)
+}
+
+func (t *Term) matchAddress(a *flow.Address, family flow.Family) bool {
 	return t.matcher != nil && t.matcher.contains(a, family) != t.negated
 }
 
@@ -170,9 +174,9 @@ func (t *Term) hasText(s string) bool {
 func (t *Term) row(r *Row) bool {
 	switch t.attribute {
 	case Source:
-		return t.MatchAddress(r.Key.Source, r.Key.Family) && !r.Key.Folded()
+		return t.matchAddress(&r.Key.Source, r.Key.Family) && !r.Key.Folded()
 	case Destination:
-		return t.MatchAddress(r.Key.Destination, r.Key.Family) && !r.Key.Folded()
+		return t.matchAddress(&r.Key.Destination, r.Key.Family) && !r.Key.Folded()
 	case Port:
 		return t.MatchPort(r.Key.DestinationPort, r.Key.Protocol)
 	case Protocol:

@@ -1,5 +1,7 @@
 package flow
 
+import "strings"
+
 // Kind says what a field is to a query.
 type Kind uint8
 
@@ -100,6 +102,25 @@ var fields = []Field{
 		Description: "sum of the handshake round-trip times"},
 	{Name: "rtt_count", Kind: KindCounter, Type: TypeCount, Wire: "rtt_n", Title: "Round trips", Column: "rtt n",
 		Description: "number of handshakes whose round-trip time was measured"},
+}
+
+// labelPrefix starts the names of fields that are labels of hosts.
+const labelPrefix = "label."
+
+// LabelField is the field of a label that the operator gave hosts. Such fields are not in the table: which ones there
+// are, the operator says.
+func LabelField(key string) Field {
+	name := labelPrefix + key
+	return Field{Name: name, Kind: KindLabel, Type: TypeString, Wire: name, Title: key, Column: name,
+		Description: "label of the host that captured", Query: true, Filter: true}
+}
+
+// LabelKey is the name of the label that a field's name stands for.
+func LabelKey(name string) (key string, ok bool) {
+	if len(name) < len(labelPrefix) || !strings.EqualFold(name[:len(labelPrefix)], labelPrefix) {
+		return "", false
+	}
+	return name[len(labelPrefix):], true
 }
 
 var fieldByName = func() map[string]int {

@@ -1,18 +1,17 @@
 // Package frames turns a result of the wire contract into Grafana data frames, following the data plane contract:
-// a table of flows is numeric-long (string dimensions, then numbers), time series are timeseries-multi (one frame
-// per series). It is pure: no I/O, no clock, and it never changes the result it is given.
+// a table of flows is numeric-long (string dimensions, then numbers), time series are timeseries-wide (one frame, a
+// field per series). It is pure: no I/O, no clock, and it never changes the result it is given.
 //
 // Invariants: a field's name is the name in the query language, its heading is a display name that users can
 // override; counters stay uint64 up to the browser; every frame of an answer has the same type; notices, details
 // and the executed command stand on the first frame only.
 //
-// Neighbours: wire supplies the results, flow the table of fields, plugin the questions.
+// Neighbours: wire and reports supply the results, flow the table of fields, plugin the questions.
 package frames
 
 import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -47,8 +46,11 @@ func amount(c wire.Counters, direction wire.Direction, value Value) uint64 {
 
 // text is the value of a column in a row as the query language spells it, so that a click on a cell can become a
 // condition. Ports stay numbers in decimal: Grafana's table sorts digits in text by their value.
-func text(column flow.Field, labels *wire.Labels, attributes *wire.Attributes) string {
-	switch column.Name {
+func text(column wire.Column, labels *wire.Labels, attributes *wire.Attributes) string {
+	if column.Label != "" {
+		return labels.HostLabels.Get(column.Label)
+	}
+	switch column.Field.Name {
 	case "host":
 		return labels.Host
 	case "hostid":
@@ -56,9 +58,9 @@ func text(column flow.Field, labels *wire.Labels, attributes *wire.Attributes) s
 	case "iface":
 		return labels.Iface
 	case "sip":
-		return address(attributes.Source)
+		return attributes.SourceText()
 	case "dip":
-		return address(attributes.Destination)
+		return attributes.DestinationText()
 	case "dport":
 		return port(attributes.DestinationPort)
 	case "proto":

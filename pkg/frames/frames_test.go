@@ -24,17 +24,23 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // after is noon plus minutes.
 func after(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
 
-// columns looks fields up by name.
-func columns(t *testing.T, names ...string) []flow.Field {
+// columns looks columns up by name.
+func columns(t testing.TB, names ...string) []wire.Column {
 	t.Helper()
-	var list []flow.Field
+	var list []wire.Column
 	for _, name := range names {
-		field, ok := flow.LookupField(name)
-		if !ok {
-			t.Fatalf("no field %q", name)
+		prepared, err := (&wire.Request{Query: name, Ifaces: "any"}).Prepare(noon)
+		if err != nil {
+			t.Fatalf("column %q: %v", name, err)
 		}
-		list = append(list, field)
+		list = append(list, prepared.Columns...)
 	}
+	return list
+}
+
+// described are the frames of a result with what stands on the first one.
+func described(list data.Frames, result *wire.Result, command string, step time.Duration) data.Frames {
+	About{Result: result, Command: command, Step: step}.Describe(list)
 	return list
 }
 
@@ -120,7 +126,7 @@ func TestTextOfEveryQueryField(t *testing.T) {
 		if !f.Query || f.Type == flow.TypeTime {
 			continue
 		}
-		if got := text(f, &row.Labels, &row.Attributes); got == "" || got != want[f.Name] {
+		if got := text(wire.Column{Field: f, Name: f.Name}, &row.Labels, &row.Attributes); got == "" || got != want[f.Name] {
 			t.Errorf("text of %s = %q, want %q", f.Name, got, want[f.Name])
 		}
 	}

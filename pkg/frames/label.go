@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
 )
 
 // otherText stands in the dimensions of what the limit cut off.
@@ -21,6 +22,23 @@ func address(a netip.Addr) string {
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
 
+// cutPrefix splits the name of an address column that groups by networks.
+func cutPrefix(column wire.Column) (base, bits string, ok bool) {
+	if column.Prefix == 0 {
+		return column.Name, "", false
+	}
+	return strings.Cut(column.Name, "/")
+}
+
+// columnNames are the names of the fields that the columns make.
+func columnNames(columns []wire.Column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // service is port and protocol, or protocol and message of ICMP: "443/tcp", "icmp echo-request".
 func service(port, protocol string) string {
 	number, err := strconv.ParseUint(port, 10, 16)
@@ -33,12 +51,12 @@ func service(port, protocol string) string {
 
 // title is how a person would write a group: "10.0.0.1 → 10.0.0.2 443/tcp", and the rest as it comes. It is
 // empty where nothing is grouped by.
-func title(columns []flow.Field, texts []string) string {
+func title(columns []wire.Column, texts []string) string {
 	var words []string
 	for i := 0; i < len(columns); i++ {
 		word := texts[i]
 		if i+1 < len(columns) {
-			switch columns[i].Name + " " + columns[i+1].Name {
+			switch columns[i].Field.Name + " " + columns[i+1].Field.Name {
 			case "sip dip":
 				word += " → " + texts[i+1]
 				i++
@@ -47,7 +65,9 @@ func title(columns []flow.Field, texts []string) string {
 				i++
 			}
 		}
-		words = append(words, word)
+		if word != "" {
+			words = append(words, word)
+		}
 	}
 	return strings.Join(words, " ")
 }

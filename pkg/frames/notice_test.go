@@ -69,7 +69,7 @@ func TestNotices(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := map[data.NoticeSeverity]string{}
-			for _, n := range Notices(&wire.Result{HostsStatuses: test.statuses, Summary: test.summary}, false) {
+			for _, n := range (About{Result: &wire.Result{HostsStatuses: test.statuses, Summary: test.summary}}).notices() {
 				if _, twice := got[n.Severity]; twice {
 					t.Errorf("two notices of severity %s: a panel shows the last one only", n.Severity)
 				}
@@ -93,7 +93,7 @@ func TestNotices(t *testing.T) {
 }
 
 func TestSeriesTruncationCountsNoRows(t *testing.T) {
-	notices := Notices(&wire.Result{Summary: wire.Summary{Hits: wire.Hits{Displayed: 10, Total: 99}}}, true)
+	notices := About{Step: step, Result: &wire.Result{Summary: wire.Summary{Hits: wire.Hits{Displayed: 10, Total: 99}}}}.notices()
 	if len(notices) != 1 || strings.Contains(notices[0].Text, "rows") {
 		t.Errorf("notices of a cut off series: %v", notices)
 	}

@@ -68,58 +68,121 @@ func TestSeriesGolden(t *testing.T) {
 		series Series
 		result *wire.Result
 	}{
-		{"series_mirrored", Series{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Rate: true, Step: step, Command: command}, bins5()},
-		{"series_packets_total", Series{Columns: four[:1], Direction: wire.DirectionIn, Value: Packets, Step: step, Command: command}, noOther},
-		{"series_everything", Series{Direction: wire.DirectionBoth, Value: Packets, Rate: true, Step: step, Command: command}, total},
-		{"series_empty", Series{Columns: four, Direction: wire.DirectionOut, Value: Bytes, Rate: true, Step: step, Command: command}, nothing},
+		{"series_mirrored", Series{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Rate: true, Mirror: true, Step: step}, bins5()},
+		{"series_packets_total", Series{Columns: four[:1], Direction: wire.DirectionIn, Value: Packets, Step: step}, noOther},
+		{"series_everything", Series{Direction: wire.DirectionBoth, Value: Packets, Rate: true, Mirror: true, Step: step}, total},
+		{"series_empty", Series{Columns: four, Direction: wire.DirectionOut, Value: Bytes, Rate: true, Step: step}, nothing},
 	} {
-		t.Run(test.name, func(t *testing.T) { golden(t, test.name, test.series.Frames(test.result)) })
+		t.Run(test.name, func(t *testing.T) {
+			golden(t, test.name, described(test.series.Frames(test.result), test.result, command, step))
+		})
 	}
 }
 
-// points lists a frame's values by minute after noon.
-func points(frame *data.Frame) map[int]any {
+// points lists the values of a series by minute after noon.
+func points(frame *data.Frame, series int) map[int]any {
 	got := map[int]any{}
 	for i := range frame.Fields[0].Len() {
 		end := frame.Fields[0].At(i).(time.Time)
-		got[int(end.Sub(noon).Minutes())] = frame.Fields[1].At(i)
+		got[int(end.Sub(noon).Minutes())] = frame.Fields[1+series].At(i)
 	}
 	return got
 }
 
+// one is the frame of a series.
+func one(t *testing.T, list data.Frames) *data.Frame {
+	t.Helper()
+	if len(list) != 1 || list[0].Meta.Type != data.FrameTypeTimeSeriesWide {
+		t.Fatalf("%d frames, want one of type timeseries-wide", len(list))
+	}
+	return list[0]
+}
+
 func TestSeriesGapsAndZeros(t *testing.T) {
-	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(bins5())
+	frame := one(t, Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(bins5()))
 	want := []map[int]any{
 		{5: 1000.0, 10: 1000.0, 20: 0.0, 25: 1000.0}, // no traffic until 12:20: zero; nothing known until 12:15: no point
 		{5: 0.0, 10: 80.0, 20: 0.0, 25: 0.0},
 		{5: 0.0, 10: 40.0, 20: 0.0, 25: 0.0}, // the remainder
 	}
-	for i, frame := range list {
-		if diff := cmp.Diff(want[i], points(frame)); diff != "" {
-			t.Errorf("series %d %q (-want +got):\n%s", i, frame.Name, diff)
+	for i := range want {
+		if diff := cmp.Diff(want[i], points(frame, i)); diff != "" {
+			t.Errorf("series %d (-want +got):\n%s", i, diff)
 		}
-		if got := frame.Fields[0].Config.Interval; got != 300_000 {
-			t.Errorf("series %d: interval of the time field = %v ms, want 300000", i, got)
+	}
+	if got := frame.Fields[0].Config.Interval; got != 300_000 {
+		t.Errorf("interval of the time field = %v ms, want 300000", got)
+	}
+}
+
+// TestSeriesAverage: all that was counted by all seconds that are covered, whatever the gaps.
+func TestSeriesAverage(t *testing.T) {
+	frame := one(t, Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Average: true, Step: step}.Frames(bins5()))
+	mean := 8 * (37_500 + 37_500 + 7_500.0) / (3*300 + 60)
+	for minute, got := range points(frame, 0) {
+		if got != mean {
+			t.Errorf("minute %d: %v, want %v", minute, got, mean)
 		}
+	}
+	if unit := frame.Fields[1].Config.Unit; unit != unitBits {
+		t.Errorf("unit %s", unit)
+	}
+}
+
+func TestSeriesOfBothDirectionsWithoutMirror(t *testing.T) {
+	frame := one(t, Series{Columns: columns(t, "sip"), Direction: wire.DirectionBoth, Value: Packets, Step: step}.Frames(bins5()))
+	want := map[int]any{5: uint64(450), 10: uint64(500), 20: uint64(0), 25: uint64(120)}
+	if diff := cmp.Diff(want, points(frame, 0)); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
+	if name := frame.Fields[1].Config.DisplayNameFromDS; name != "10.0.0.1" {
+		t.Errorf("name %q", name)
+	}
+}
+
+// TestSeriesBefore: the same groups earlier, moved onto the present bins; what is not drawn now is left out.
+func TestSeriesBefore(t *testing.T) {
+	before := bins5()
+	for i := range before.Rows {
+		before.Rows[i].Labels.Timestamp = before.Rows[i].Labels.Timestamp.Add(-24 * time.Hour)
+	}
+	before.Rows[1].Labels.Timestamp = after(15 - 24*60)                      // not covered now
+	before.Rows[2].Attributes.Source = before.Rows[2].Attributes.Destination // not one of the groups
+	frame := one(t, Series{
+		Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Packets, Step: step,
+		Before: before, Shift: 24 * time.Hour, Ago: "1d",
+	}.Frames(bins5()))
+	want := []map[int]any{
+		{5: uint64(300), 10: uint64(300), 20: uint64(0), 25: uint64(90)},
+		{5: uint64(300), 10: uint64(0), 20: uint64(0), 25: uint64(90)},
+		{5: uint64(0), 10: uint64(30), 20: uint64(0), 25: uint64(0)},
+		{5: uint64(0), 10: uint64(0), 20: uint64(0), 25: uint64(0)},
+	}
+	for i := range want {
+		if diff := cmp.Diff(want[i], points(frame, i)); diff != "" {
+			t.Errorf("series %d (-want +got):\n%s", i, diff)
+		}
+	}
+	if f := frame.Fields[2]; f.Config.DisplayNameFromDS != "10.0.0.1 (1d earlier)" || f.Labels["compare"] != "1d" {
+		t.Errorf("earlier series %q %v", f.Config.DisplayNameFromDS, f.Labels)
 	}
 }
 
 func TestSeriesWithoutReportedCoverage(t *testing.T) {
 	result := bins5()
 	result.Summary.Coverage = nil
-	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(result)
+	frame := one(t, Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}.Frames(result))
 	want := map[int]any{5: 1000.0, 10: 1000.0, 25: 1000.0} // bins with a row; the last one ends with the span, after a minute
-	if diff := cmp.Diff(want, points(list[0])); diff != "" {
+	if diff := cmp.Diff(want, points(frame, 0)); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
 }
 
 func TestSeriesIdentity(t *testing.T) {
 	for _, direction := range []wire.Direction{wire.DirectionBoth, wire.DirectionIn, wire.DirectionOut} {
-		list := Series{Columns: columns(t, "sip", "dport"), Direction: direction, Value: Bytes, Rate: true, Step: step}.Frames(bins5())
+		frame := one(t, Series{Columns: columns(t, "sip", "dport"), Direction: direction, Value: Bytes, Rate: true, Mirror: true, Step: step}.Frames(bins5()))
 		seen := map[string]bool{}
-		for _, frame := range list {
-			value := frame.Fields[1]
+		for _, value := range frame.Fields[1:] {
 			id := value.Labels.String()
 			if seen[id] {
 				t.Errorf("%s: labels %s twice, alert rules refuse that", direction, id)
@@ -139,10 +202,10 @@ func TestSeriesIdentity(t *testing.T) {
 func TestSeriesLargestFirst(t *testing.T) {
 	result := bins5()
 	result.Rows[2].Counters = counters(1_000_000, 0, 0, 0)
-	list := Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Step: step}.Frames(result)
+	frame := one(t, Series{Columns: columns(t, "sip"), Direction: wire.DirectionIn, Value: Bytes, Step: step}.Frames(result))
 	var names []string
-	for _, f := range list {
-		names = append(names, f.Name)
+	for _, f := range frame.Fields[1:] {
+		names = append(names, f.Config.DisplayNameFromDS)
 	}
 	if diff := cmp.Diff([]string{"10.0.0.2", "10.0.0.1", "Other"}, names); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
@@ -175,15 +238,10 @@ func BenchmarkSeries(b *testing.B) {
 			result.Rows = append(result.Rows, row)
 		}
 	}
-	names := []flow.Field{}
-	for _, n := range []string{"sip", "dip", "dport", "proto"} {
-		f, _ := flow.LookupField(n)
-		names = append(names, f)
-	}
-	series := Series{Columns: names, Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}
+	series := Series{Columns: columns(b, "sip", "dip", "dport", "proto"), Direction: wire.DirectionIn, Value: Bytes, Rate: true, Step: step}
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := len(series.Frames(result)); got != 50 {
+		if got := len(series.Frames(result)[0].Fields) - 1; got != 50 {
 			b.Fatalf("%d series", got)
 		}
 	}

@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"slices"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -13,85 +14,70 @@ import (
 type Table struct {
 	// Columns are what the result is grouped by, in the order of the question; time among them makes the frame a
 	// plain table, because numeric-long has no place for it.
-	Columns   []flow.Field
+	Columns   []wire.Column
 	Direction wire.Direction
 	Value     Value
+	// Seconds turn the sums into rates per second; 0: sums.
+	Seconds float64
 	// Single keeps only the chosen value beside the dimensions, and so no remainder row: what alert rules need.
 	Single bool
-	// Command is the command line that gives the same answer.
-	Command string
+	// Compared adds what the rows were in the earlier span.
+	Compared bool
+	// Named and Enriched add columns behind those of addresses, from the summary of the result.
+	Named, Enriched bool
+	Links           Links
 }
-
-// measure is one numeric column of a table.
-type measure struct {
-	name, title, description, unit string
-	direction                      wire.Direction
-	value                          Value
-}
-
-const (
-	unitBytes   = "decbytes"
-	unitCount   = "short"
-	unitBits    = "bps"
-	unitPackets = "pps"
-)
-
-// The measures a table can show.
-var (
-	bytesReceived   = measure{"bytes_received", "Bytes received", "Bytes the interface received.", unitBytes, wire.DirectionIn, Bytes}
-	bytesSent       = measure{"bytes_sent", "Bytes sent", "Bytes the interface sent.", unitBytes, wire.DirectionOut, Bytes}
-	bytesBoth       = measure{"bytes", "Bytes", "Bytes in both directions.", unitBytes, wire.DirectionBoth, Bytes}
-	packetsReceived = measure{"packets_received", "Packets received", "Packets the interface received.", unitCount, wire.DirectionIn, Packets}
-	packetsSent     = measure{"packets_sent", "Packets sent", "Packets the interface sent.", unitCount, wire.DirectionOut, Packets}
-	packetsBoth     = measure{"packets", "Packets", "Packets in both directions.", unitCount, wire.DirectionBoth, Packets}
-)
 
 // measures lists the numeric columns: the chosen value by direction, then the other one.
 func (t Table) measures() []measure {
-	var list []measure
+	other := Packets
+	if t.Value == Packets {
+		other = Bytes
+	}
+	m := func(d wire.Direction, v Value) measure { return measure{d, v, t.Seconds} }
 	switch {
-	case t.Direction == wire.DirectionIn:
-		list = []measure{bytesReceived, packetsReceived}
-	case t.Direction == wire.DirectionOut:
-		list = []measure{bytesSent, packetsSent}
-	case t.Value == Packets:
-		list = []measure{packetsReceived, packetsSent, packetsBoth, bytesBoth}
-	default:
-		list = []measure{bytesReceived, bytesSent, bytesBoth, packetsBoth}
+	case t.Single:
+		return []measure{m(t.Direction, t.Value)}
+	case t.Direction != wire.DirectionBoth:
+		return []measure{m(t.Direction, t.Value), m(t.Direction, other)}
 	}
-	if !t.Single {
-		return list
-	}
-	for _, m := range list {
-		if m.direction == t.Direction && m.value == t.Value {
-			return []measure{m}
-		}
-	}
-	return nil // not reached: every list holds the chosen pair
+	return []measure{m(wire.DirectionIn, t.Value), m(wire.DirectionOut, t.Value), m(wire.DirectionBoth, t.Value), m(wire.DirectionBoth, other)}
 }
 
 // Frames builds the one frame of the table. A result without rows makes a typed frame without fields.
 func (t Table) Frames(result *wire.Result) data.Frames {
 	kind := data.FrameTypeNumericLong
-	for _, c := range t.Columns {
-		if c.Type == flow.TypeTime {
-			kind = data.FrameTypeTable
-		}
+	if slices.ContainsFunc(t.Columns, func(c wire.Column) bool { return c.Field.Type == flow.TypeTime }) {
+		kind = data.FrameTypeTable
 	}
 	frame := empty(kind)
-	if len(result.Rows) > 0 {
-		rows := t.rows(result)
-		for _, c := range t.Columns {
-			frame.Fields = append(frame.Fields, dimension(c, rows))
-		}
-		for _, m := range t.measures() {
-			frame.Fields = append(frame.Fields, m.field(rows))
-		}
+	if len(result.Rows) == 0 {
+		return data.Frames{frame}
+	}
+	rows := t.rows(result)
+	names := columnNames(t.Columns)
+	for _, c := range t.Columns {
+		field := dimension(c, rows)
+		field.Config.Links = t.Links.column(c, names)
+		frame.Fields = append(frame.Fields, field)
 		if !t.Single {
-			frame.Fields = append(frame.Fields, t.share(rows, result.Summary.Totals))
+			frame.Fields = append(frame.Fields, t.looked(c, rows, &result.Summary)...)
 		}
 	}
-	describe(frame, result, t.Command, 0)
+	for _, m := range t.measures() {
+		frame.Fields = append(frame.Fields, m.field(rows))
+	}
+	if t.Single {
+		return data.Frames{frame}
+	}
+	chosen := measure{t.Direction, t.Value, t.Seconds}
+	if t.Compared {
+		frame.Fields = append(frame.Fields, chosen.before(rows), chosen.change(rows))
+	}
+	if slices.ContainsFunc(t.Columns, func(c wire.Column) bool { return c.Field.Type == flow.TypeVerdict }) {
+		frame.Fields = append(frame.Fields, handshakes(rows)...)
+	}
+	frame.Fields = append(frame.Fields, t.share(rows, result.Summary.Totals))
 	return data.Frames{frame}
 }
 
@@ -114,9 +100,9 @@ func (t Table) rows(result *wire.Result) []tableRow {
 }
 
 // dimension is the field of a column: text, except for time, which has none in the remainder row.
-func dimension(column flow.Field, rows []tableRow) *data.Field {
+func dimension(column wire.Column, rows []tableRow) *data.Field {
 	var field *data.Field
-	if column.Type == flow.TypeTime {
+	if column.Field.Type == flow.TypeTime {
 		times := make([]*time.Time, len(rows))
 		for i, r := range rows {
 			if !r.other {
@@ -135,21 +121,20 @@ func dimension(column flow.Field, rows []tableRow) *data.Field {
 		}
 		field = data.NewField(column.Name, nil, texts)
 	}
-	config := &data.FieldConfig{DisplayNameFromDS: column.Title, Description: column.Description}
-	if column.Filter {
+	config := &data.FieldConfig{DisplayNameFromDS: heading(column), Description: column.Field.Description}
+	if column.Field.Filter {
 		filterable := true
 		config.Filterable = &filterable
 	}
 	return field.SetConfig(config)
 }
 
-func (m measure) field(rows []tableRow) *data.Field {
-	values := make([]uint64, len(rows))
-	for i, r := range rows {
-		values[i] = amount(r.row.Counters, m.direction, m.value)
+// heading is the title of a column: "Source IP", of networks with their length, "Source IP /24".
+func heading(column wire.Column) string {
+	if _, bits, ok := cutPrefix(column); ok {
+		return column.Field.Title + " /" + bits
 	}
-	return data.NewField(m.name, nil, values).
-		SetConfig(&data.FieldConfig{DisplayNameFromDS: m.title, Description: m.description, Unit: m.unit})
+	return column.Field.Title
 }
 
 // share is each row's part of all traffic that matched, shown or not, as a bar in the cell.
@@ -164,7 +149,7 @@ func (t Table) share(rows []tableRow, totals wire.Counters) *data.Field {
 	config := &data.FieldConfig{
 		DisplayNameFromDS: "Share",
 		Description:       "Part of all matching " + string(t.Value) + ", shown or not.",
-		Unit:              "percentunit",
+		Unit:              unitPart,
 		Custom:            map[string]any{"cellOptions": map[string]any{"type": "gauge", "mode": "basic"}},
 	}
 	return data.NewField("share", nil, values).SetConfig(config.SetMin(0).SetMax(1))

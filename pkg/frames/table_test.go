@@ -27,15 +27,17 @@ func TestTableGolden(t *testing.T) {
 		table  Table
 		result *wire.Result
 	}{
-		{"table", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Command: command}, flows()},
-		{"table_packets_other", Table{Columns: four, Direction: wire.DirectionBoth, Value: Packets, Command: command}, withOther},
-		{"table_in", Table{Columns: four[:1], Direction: wire.DirectionIn, Value: Bytes, Command: command}, flows()},
-		{"table_out_packets", Table{Columns: four[2:], Direction: wire.DirectionOut, Value: Packets, Command: command}, flows()},
-		{"table_alert", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Single: true, Command: command}, withOther},
-		{"table_time", Table{Columns: columns(t, "time", "host", "iface", "sip"), Direction: wire.DirectionBoth, Value: Bytes, Command: command}, raw},
-		{"table_empty", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Command: command}, nothing},
+		{"table", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes}, flows()},
+		{"table_packets_other", Table{Columns: four, Direction: wire.DirectionBoth, Value: Packets}, withOther},
+		{"table_in", Table{Columns: four[:1], Direction: wire.DirectionIn, Value: Bytes}, flows()},
+		{"table_out_packets", Table{Columns: four[2:], Direction: wire.DirectionOut, Value: Packets}, flows()},
+		{"table_alert", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Single: true}, withOther},
+		{"table_time", Table{Columns: columns(t, "time", "host", "iface", "sip"), Direction: wire.DirectionBoth, Value: Bytes}, raw},
+		{"table_empty", Table{Columns: four, Direction: wire.DirectionBoth, Value: Bytes}, nothing},
 	} {
-		t.Run(test.name, func(t *testing.T) { golden(t, test.name, test.table.Frames(test.result)) })
+		t.Run(test.name, func(t *testing.T) {
+			golden(t, test.name, described(test.table.Frames(test.result), test.result, command, 0))
+		})
 	}
 }
 
@@ -80,8 +82,8 @@ func TestTableOnlyOffersFiltersThatConditionsKnow(t *testing.T) {
 		got[f.Name] = f.Config.Filterable != nil && *f.Config.Filterable
 	}
 	for _, c := range columns(t, "host", "iface", "sip") {
-		if got[c.Name] != c.Filter {
-			t.Errorf("%s filterable = %t, the condition language says %t", c.Name, got[c.Name], c.Filter)
+		if got[c.Name] != c.Field.Filter {
+			t.Errorf("%s filterable = %t, the condition language says %t", c.Name, got[c.Name], c.Field.Filter)
 		}
 	}
 	if got["bytes"] || got["share"] {

@@ -41,7 +41,7 @@ func TestSets(t *testing.T) {
 					}
 				}
 				for _, a := range [][16]byte{sixteen(n, 0), sixteen(0, n), sixteen(n, n), {}} {
-					if set6.Contains(a) != in6[a] {
+					if set6.Contains(Numbers6(&a)) != in6[a] {
 						t.Fatalf("%s, %d entries: %x is in the set: %t", name, size, a, !in6[a])
 					}
 				}
@@ -52,7 +52,7 @@ func TestSets(t *testing.T) {
 				}
 			}
 			for _, a := range list6 {
-				if !set6.Contains(a) {
+				if !set6.Contains(Numbers6(&a)) {
 					t.Fatalf("%s, %d entries: %x is lost", name, size, a)
 				}
 			}

@@ -53,6 +53,13 @@ func (c *catalogs) get(ctx context.Context) []fleet.HostCatalog {
 	return c.known
 }
 
+// last is what is known already, without asking.
+func (c *catalogs) last() []fleet.HostCatalog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known
+}
+
 func (c *catalogs) refresh(ctx context.Context, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, catalogsWait)
 	defer cancel()

@@ -1,5 +1,5 @@
 // Package plugin is the data source's backend: it adapts Grafana's SDK, one file per handler (querydata.go,
-// health.go, resource.go), to the fleet of servers that the settings name.
+// stream.go, health.go, resource.go), to the fleet of servers that the settings name.
 //
 // Invariants: a data source with bad settings is usable, and its health check says what is wrong; it opens no file,
 // dials no unix socket, starts no process and reads no environment; one query's failure leaves the other queries
@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -21,6 +23,7 @@ import (
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/resolve"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -35,10 +38,16 @@ var (
 type DataSource struct {
 	backend.CallResourceHandler // resource.go
 
+	uid      string // Grafana's, for links
 	settings Settings
-	servers  []server
+	roster   roster
 	catalogs *catalogs
-	now      func() time.Time
+	resolver *resolve.Resolver
+	flights  flights
+	streams  atomic.Int64 // that run
+	// discovery keeps the roster up to date; nil: it stays.
+	discovery *discovery
+	now       func() time.Time
 }
 
 // server is a configured server with its client; one with a problem has a client that only reports it.
@@ -54,32 +63,49 @@ type serverClient interface {
 	Info(ctx context.Context) (*client.Info, error)
 }
 
-// New makes a data source of its settings, for datasource.Manage. It connects to nothing and does not fail.
+// New makes a data source of its settings, for datasource.Manage. It does not fail, and connects to nothing but a
+// discovery of servers.
 func New(_ context.Context, stored backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	settings := LoadSettings(stored)
 	servers := make([]server, len(settings.Servers))
 	for i, s := range settings.Servers {
-		servers[i] = connect(s, settings)
+		servers[i] = connect(s, settings, nil)
 	}
-	return newDataSource(settings, servers, time.Now), nil
+	d, err := newDataSource(stored.UID, settings, servers, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if d.discovery, err = discover(settings, &d.roster); err != nil {
+		d.settings.Problems = append(d.settings.Problems, err)
+	}
+	return d, nil
 }
 
-func newDataSource(settings Settings, servers []server, now func() time.Time) *DataSource {
-	d := &DataSource{settings: settings, servers: servers, now: now}
+func newDataSource(uid string, settings Settings, servers []server, now func() time.Time) (*DataSource, error) {
+	resolver, err := resolve.New(resolve.DefaultConfig(), resolve.Deps{Now: now, Dial: nameServer(settings.LookupServer)})
+	if err != nil {
+		return nil, err
+	}
+	d := &DataSource{uid: uid, settings: settings, resolver: resolver, now: now}
+	d.roster = roster{timeout: settings.Timeout, now: now, servers: servers}
 	d.catalogs = &catalogs{fetch: d.askCatalogs, now: now}
 	d.CallResourceHandler = httpadapter.New(d.routes())
-	return d
+	return d, nil
 }
 
 // connect makes the client of a server, which dials nothing before it is asked.
-func connect(s Server, settings Settings) server {
+// way, where it is not nil, changes how.
+func connect(s Server, settings Settings, way func(*client.Config)) server {
 	if s.Problem == nil {
 		cfg := client.DefaultConfig()
 		cfg.URL, cfg.Token, cfg.TLS, cfg.Timeout = s.URL, settings.Token, settings.TLS, settings.Timeout
-		cfg.RejectUnix, cfg.UserAgent = true, "weir-grafana"
+		cfg.RejectUnix, cfg.UserAgent, cfg.Headers = true, "weir-grafana", settings.Headers
+		if way != nil {
+			way(&cfg)
+		}
 		c, err := client.New(cfg, client.Deps{})
 		if err == nil {
-			return server{Server: s, client: c, close: c.Close}
+			return server{Server: s, client: limit(c, settings.Concurrency), close: c.Close}
 		}
 		s.Problem = err
 	}
@@ -88,7 +114,8 @@ func connect(s Server, settings Settings) server {
 
 // Dispose closes idle connections. Queries that still run keep theirs.
 func (d *DataSource) Dispose() {
-	for _, s := range d.servers {
+	d.discovery.close()
+	for _, s := range d.roster.list() {
 		if err := s.close(); err != nil {
 			backend.Logger.Debug("close connections", "server", s.Name, "error", err)
 		}
@@ -96,21 +123,21 @@ func (d *DataSource) Dispose() {
 }
 
 // choose finds servers by name; no names mean all. The order is that of the settings.
-func (d *DataSource) choose(names []string) ([]server, error) {
-	if len(d.servers) == 0 {
-		return nil, errors.Join(d.settings.Problems...)
+func (d *DataSource) choose(ctx context.Context, names []string) ([]server, error) {
+	d.discovery.wait(ctx)
+	servers := d.roster.list()
+	if len(servers) == 0 {
+		return nil, d.nobody()
 	}
 	if len(names) == 0 {
-		return d.servers, nil
+		return servers, nil
 	}
 	wanted := make(map[string]bool)
 	for _, name := range names {
 		wanted[name] = true
 	}
 	var chosen []server
-	var known []string
-	for _, s := range d.servers {
-		known = append(known, s.Name)
+	for _, s := range servers {
 		if wanted[s.Name] {
 			chosen = append(chosen, s)
 			delete(wanted, s.Name)
@@ -120,7 +147,7 @@ func (d *DataSource) choose(names []string) ([]server, error) {
 		if !wanted[name] {
 			continue
 		}
-		if nearest, ok := flow.Nearest(name, known); ok {
+		if nearest, ok := flow.Nearest(name, serverNames(servers)); ok {
 			return nil, fmt.Errorf("server %q is not in the data source's settings; did you mean %q?", name, nearest)
 		}
 		return nil, fmt.Errorf("server %q is not in the data source's settings: it was removed or renamed", name)
@@ -128,27 +155,25 @@ func (d *DataSource) choose(names []string) ([]server, error) {
 	return chosen, nil
 }
 
-// ask makes a fleet of servers. It holds nothing that outlives a query.
-func (d *DataSource) ask(servers []server) (*fleet.Fleet, error) {
-	cfg := fleet.DefaultConfig()
-	cfg.HostTimeout = d.settings.Timeout
-	return fleet.New(hosts(servers), cfg, fleet.Deps{Now: d.now})
+// nobody says why there is no server to ask.
+func (d *DataSource) nobody() error {
+	if len(d.settings.Problems) > 0 {
+		return errors.Join(d.settings.Problems...)
+	}
+	if faults := d.discovery.health(); len(faults) > 0 {
+		return fmt.Errorf("no server is known: %s", strings.Join(faults, "; "))
+	}
+	return errors.New("no server is known: nothing was discovered")
 }
 
 // askCatalogs asks every server what it has.
 func (d *DataSource) askCatalogs(ctx context.Context) []fleet.HostCatalog {
-	all, err := d.ask(d.servers)
+	all, err := d.roster.fleet(d.roster.list())
 	if err != nil {
 		return []fleet.HostCatalog{}
 	}
-	return all.Catalogs(ctx)
-}
-
-func hosts(servers []server) []fleet.Host {
-	list := make([]fleet.Host, len(servers))
-	for i, s := range servers {
-		list[i] = fleet.Host{Name: s.Name, Client: s.client}
-	}
+	list := all.Catalogs(ctx)
+	d.roster.learn(list)
 	return list
 }
 

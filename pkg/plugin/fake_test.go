@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -17,7 +19,8 @@ type fake struct {
 	info    client.Info
 	catalog wire.Catalog
 	answer  func(*wire.Request) (*wire.Result, error)
-	err     error // of every call
+	err     error                 // of every call
+	lists   map[string]filter.Set // by hash or name
 
 	mu    sync.Mutex
 	asked []wire.Request
@@ -32,7 +35,7 @@ func newFake(host string) *fake {
 			Interfaces: []wire.CatalogInterface{{Name: "eth0", Capturing: true}, {Name: host + "0"}},
 			Fields:     wire.CatalogFields(), Shorthands: wire.CatalogShorthands(),
 		},
-		answer: func(r *wire.Request) (*wire.Result, error) { return talker(host, r.Series), nil },
+		answer: func(r *wire.Request) (*wire.Result, error) { return grouped(r, talker(host, r.Series)) },
 	}
 }
 
@@ -67,6 +70,19 @@ func talker(host string, series bool) *wire.Result {
 	return result
 }
 
+// grouped is a result as a server gives it that was asked for less: by the attributes of the request.
+func grouped(r *wire.Request, full *wire.Result) (*wire.Result, error) {
+	q, err := r.PrepareWith(context.Background(), noon, wire.Names{List: wire.ListElsewhere})
+	if err != nil {
+		return nil, err
+	}
+	for i := range full.Rows {
+		full.Rows[i].Attributes = kept(q, full.Rows[i].Attributes)
+	}
+	full.Summary.Totals = wire.Counters{}
+	return merged(q, full), nil
+}
+
 func (f *fake) Query(_ context.Context, r *wire.Request) (*wire.Result, error) {
 	f.mu.Lock()
 	f.asked = append(f.asked, *r)
@@ -75,6 +91,16 @@ func (f *fake) Query(_ context.Context, r *wire.Request) (*wire.Result, error) {
 		return nil, f.err
 	}
 	return f.answer(r)
+}
+
+func (f *fake) Upload(_ context.Context, list *actors.List) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lists == nil {
+		f.lists = make(map[string]filter.Set)
+	}
+	f.lists[list.Hash()] = list
+	return f.err
 }
 
 func (f *fake) Catalog(context.Context) (*wire.Catalog, error) {
@@ -114,5 +140,9 @@ func sourceOf(names []string, fakes ...*fake) *DataSource {
 		settings.Servers = append(settings.Servers, s)
 		servers = append(servers, server{Server: s, client: f, close: func() error { return nil }})
 	}
-	return newDataSource(settings, servers, func() time.Time { return noon })
+	d, err := newDataSource("weir", settings, servers, func() time.Time { return noon })
+	if err != nil {
+		panic(err)
+	}
+	return d
 }

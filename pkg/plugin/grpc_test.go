@@ -18,10 +18,10 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// querier lets a fake answer behind the real server of the contract.
-type querier struct{ *fake }
+// behind lets a fake answer behind the real server of the contract.
+type behind struct{ *fake }
 
-func (q querier) Query(ctx context.Context, asked *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
+func (q behind) Query(ctx context.Context, asked *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
 	return q.fake.Query(ctx, asked.Request)
 }
 
@@ -29,7 +29,7 @@ func (q querier) Query(ctx context.Context, asked *wire.Query, _ func(*wire.Resu
 func upstream(t *testing.T, f *fake) *httptest.Server {
 	t.Helper()
 	server, err := serve.New(serve.DefaultConfig(), serve.Deps{
-		Querier: querier{f}, Logger: slog.New(slog.DiscardHandler), Info: serve.Info{Name: "weir-probe", Version: "1.2.3"},
+		Querier: behind{f}, Logger: slog.New(slog.DiscardHandler), Info: serve.Info{Name: "weir-probe", Version: "1.2.3"},
 	})
 	if err != nil {
 		t.Fatal(err)

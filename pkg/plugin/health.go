@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +30,7 @@ type checkup struct {
 	fault  string // empty: it answers
 	remedy string
 	facts  string // who it is, where it answers
+	behind string // what is wrong behind a gateway
 	skew   time.Duration
 }
 
@@ -36,13 +39,27 @@ type checkup struct {
 func (d *DataSource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(d.settings.Timeout, healthTimeout))
 	defer cancel()
-	checks := make([]checkup, len(d.servers))
+	d.discovery.wait(ctx)
+	servers := d.roster.list()
+	checks := make([]checkup, len(servers))
 	var wait sync.WaitGroup
-	for i, s := range d.servers {
+	for i, s := range servers {
 		wait.Go(func() { checks[i] = check(ctx, s, d.now) })
 	}
 	wait.Wait()
-	return report(d.settings.Problems, checks), nil
+	return report(d.problems(servers), checks), nil
+}
+
+// problems are those that belong to no server.
+func (d *DataSource) problems(servers []server) []error {
+	list := slices.Clone(d.settings.Problems)
+	for _, fault := range d.discovery.health() {
+		list = append(list, errors.New(fault))
+	}
+	if len(list) == 0 && len(servers) == 0 {
+		list = append(list, d.nobody())
+	}
+	return list
 }
 
 // check asks one server. Info needs no token, so the catalog has to be asked as well.
@@ -59,10 +76,26 @@ func check(ctx context.Context, s server, now func() time.Time) checkup {
 	}
 	c.facts = fmt.Sprintf("%s %s on %s, %s, interval %s",
 		info.Name, info.Version, catalog.Host, count(len(catalog.Interfaces), "interface"), catalog.Interval)
+	c.behind = behindGateway(catalog)
 	if !catalog.Now.IsZero() {
 		c.skew = catalog.Now.Sub(now()).Round(time.Second)
 	}
 	return c
+}
+
+// behindGateway names the hosts behind a gateway that did not answer it; empty if all did.
+func behindGateway(catalog *wire.Catalog) string {
+	failing := make(map[string]wire.Status)
+	for _, h := range catalog.Hosts {
+		if h.State == wire.StateError || h.State == wire.StateTimeout || h.State == wire.StateSkipped {
+			failing[h.Name] = wire.Status{State: h.State, Message: h.Error}
+		}
+	}
+	if len(failing) == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(failing))
+	return fmt.Sprintf("%d of %d hosts behind it do not answer: %s", len(names), len(catalog.Hosts), frames.Reasons(names, failing))
 }
 
 // diagnose says what went wrong and what helps.
@@ -106,6 +139,9 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 			if c.skew.Abs() > skewLimit {
 				hints = append(hints, fmt.Sprintf("%s: %s", c.name, c.clock()))
 			}
+			if c.behind != "" {
+				hints = append(hints, fmt.Sprintf("%s: %s", c.name, c.behind))
+			}
 		}
 	}
 	if len(faults) == 0 {
@@ -117,7 +153,7 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 		if len(hints) > 0 {
 			message += "; " + strings.Join(hints, "; ")
 		}
-		return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: message}
+		return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: clipped(message)}
 	}
 	summary := fmt.Sprintf("%d of %d servers answer", len(checks)-bad, len(checks))
 	details, err := json.Marshal(map[string]string{"message": summary, "verboseMessage": strings.Join(list, "\n")})
@@ -125,8 +161,18 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 		details = nil // texts always marshal
 	}
 	return &backend.CheckHealthResult{
-		Status: backend.HealthStatusError, Message: strings.Join(faults, "; "), JSONDetails: details,
+		Status: backend.HealthStatusError, Message: clipped(strings.Join(faults, "; ")), JSONDetails: details,
 	}
+}
+
+// messageLength bounds the one line of a health check, in characters; the details have all.
+const messageLength = 1500
+
+func clipped(message string) string {
+	if text := []rune(message); len(text) > messageLength {
+		return string(text[:messageLength]) + "… (the details name all)"
+	}
+	return message
 }
 
 // count is "1 server" or "3 servers".
@@ -144,10 +190,15 @@ func (c checkup) line() string {
 		return fmt.Sprintf("%s: %s (%s)", c.name, c.fault, c.remedy)
 	case c.fault != "":
 		return fmt.Sprintf("%s: %s", c.name, c.fault)
-	case c.skew.Abs() > skewLimit:
-		return fmt.Sprintf("%s: ok, %s; %s", c.name, c.facts, c.clock())
 	}
-	return fmt.Sprintf("%s: ok, %s", c.name, c.facts)
+	line := fmt.Sprintf("%s: ok, %s", c.name, c.facts)
+	if c.behind != "" {
+		line += "; " + c.behind
+	}
+	if c.skew.Abs() > skewLimit {
+		line += "; " + c.clock()
+	}
+	return line
 }
 
 func (c checkup) clock() string {

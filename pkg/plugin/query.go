@@ -4,101 +4,187 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/frames"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
 // queryVersion is the version of the saved query model; src/types.ts has the same.
-const queryVersion = 1
+const queryVersion = 2
 
-// The kinds of queries.
+// Units of the values.
 const (
-	typeTable  = "table"
-	typeSeries = "timeseries"
-)
-
-// Units of a time series.
-const (
-	unitRate  = "rate"  // bits or packets per second
-	unitTotal = "total" // bytes or packets of each bin
-)
-
-// Defaults and bounds of the number of groups. A thousand series are past what a graph can show, a hundred
-// thousand rows past what a browser paints.
-const (
-	defaultRows   = 25
-	defaultSeries = 10
-	maximumRows   = 100_000
-	maximumSeries = 1_000
+	unitRate    = "rate"    // bits or packets per second: of each bin of a series, over the covered time of a table
+	unitTotal   = "total"   // bytes or packets: of each bin of a series, of the whole range of a table
+	unitAverage = "average" // bits or packets per second over the covered time of the range: a series is a level line
 )
 
 // Query is what a panel saves and sends; it mirrors WeirQuery in src/types.ts, and src/testdata/query.json is
-// decoded by the tests of both. Members that Grafana adds are passed over.
+// decoded by the tests of both. Members that Grafana adds are passed over. Which members a query type honours stands
+// in querytypes.go; the others keep what they had while the editor shows another type.
 type Query struct {
-	Version   int            `json:"version"`
-	QueryType string         `json:"queryType"`
-	Servers   []string       `json:"servers"`    // names in the settings; empty: all of them
-	Ifaces    string         `json:"interfaces"` // "any", "eth0,eth1", "any,!lo", "/regex/"
-	Columns   []string       `json:"attributes"` // names or shorthands of the table of fields
-	Condition string         `json:"condition"`
-	Limit     int64          `json:"limit"`
-	Direction wire.Direction `json:"direction"`
-	Value     frames.Value   `json:"value"`
-	Unit      string         `json:"unit"` // of time series
-	Other     bool           `json:"other"`
+	Version    int            `json:"version"`
+	QueryType  string         `json:"queryType"`
+	Servers    []string       `json:"servers"`    // names in the settings; empty: all of them
+	Hosts      string         `json:"hosts"`      // a selection of hosts, "company=acme,fra-*"; empty: all of them
+	Ifaces     string         `json:"interfaces"` // "any", "eth0,eth1", "any,!lo", "/regex/"
+	Columns    []string       `json:"attributes"` // names or shorthands of the table of fields, sip/24, label.company
+	Condition  string         `json:"condition"`
+	Limit      int64          `json:"limit"`
+	Direction  wire.Direction `json:"direction"`
+	Value      frames.Value   `json:"value"`
+	Unit       string         `json:"unit"`
+	Sort       string         `json:"sort"` // bytes, packets, time; empty: by the value
+	Ascending  bool           `json:"ascending"`
+	Resolution string         `json:"resolution"` // "5m", "1h"; empty: what the panel can show
+	Other      bool           `json:"other"`      // the sum of what the limit cut off
+	Compare    string         `json:"compare"`    // "1d", "1w", "previous"
+	Mirror     bool           `json:"mirror"`     // of both directions two series, sent below the axis
+	Resolve    bool           `json:"resolve"`    // names beside addresses
+	Enrich     bool           `json:"enrich"`     // country and network operator beside addresses
+	Partial    bool           `json:"partial"`    // show answers while hosts still answer: the front end streams
+	Strict     bool           `json:"strict"`     // an error where a host is missing
+	Debug      bool           `json:"debug"`      // a frame on what each host did
+	Dedupe     string         `json:"dedupe"`     // sum, max: flows that several hosts saw
+	A          string         `json:"a"`          // the two ends of a path
+	B          string         `json:"b"`
+	Actors     string         `json:"actors"`   // "@list", or addresses separated by blanks, commas or line breaks
+	Variable   string         `json:"variable"` // what a variable lists
+	Label      string         `json:"label"`    // whose values a variable lists
 }
 
-// DecodeQuery reads a saved query, fills in defaults and checks everything that can be checked without asking a
-// server, except for the condition, which Prepare parses. The error names the member and what would be right.
+// DecodeQuery reads a saved query of any version, fills in defaults and checks everything that can be checked without
+// asking a server, except for the condition, which Prepare parses. The error names the member and what would be right.
 func DecodeQuery(raw []byte) (Query, error) {
-	var q Query
-	if err := json.Unmarshal(raw, &q); err != nil {
+	var given saved
+	if err := json.Unmarshal(raw, &given); err != nil {
 		return Query{}, fmt.Errorf("read the saved query: %w", plain(err))
+	}
+	q, err := given.query()
+	if err != nil {
+		return Query{}, err
 	}
 	if q.Version > queryVersion {
 		return Query{}, fmt.Errorf("the query was saved by a newer version of the plugin (query version %d, this one knows %d): update the plugin", q.Version, queryVersion)
 	}
-	q.fill()
+	q.fill(given.Mirror == nil)
 	if err := q.check(); err != nil {
 		return Query{}, err
 	}
 	return q, nil
 }
 
+// saved is a query as it may stand in a dashboard: a variable may be in the place of a number or a switch, and its value
+// comes as a text.
+type saved struct {
+	members
+	Limit   any   `json:"limit"`
+	Resolve any   `json:"resolve"`
+	Enrich  any   `json:"enrich"`
+	Mirror  *bool `json:"mirror"`
+}
+
+type members Query
+
+func (s saved) query() (Query, error) {
+	q := Query(s.members)
+	q.Mirror = s.Mirror != nil && *s.Mirror
+	switch limit := s.Limit.(type) {
+	case nil:
+	case float64:
+		if q.Limit = int64(limit); float64(q.Limit) != limit {
+			return q, fmt.Errorf("limit %g: not a whole number", limit)
+		}
+	case string:
+		if err := leftIn(limit); err != nil {
+			return q, err
+		}
+		var err error
+		if q.Limit, err = strconv.ParseInt(strings.TrimSpace(limit), 10, 64); err != nil {
+			return q, fmt.Errorf("limit %q: not a number", limit)
+		}
+	default:
+		return q, errors.New(`limit: not a number`)
+	}
+	for _, option := range []struct {
+		name  string
+		given any
+		into  *bool
+	}{{"resolve", s.Resolve, &q.Resolve}, {"enrich", s.Enrich, &q.Enrich}} {
+		var err error
+		if *option.into, err = switchedOn(option.name, option.given); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+// switchedOn reads a switch; an empty text is off.
+func switchedOn(name string, given any) (bool, error) {
+	switch value := given.(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return value, nil
+	case string:
+		switch strings.ToLower(strings.TrimSpace(value)) {
+		case "true", "on", "yes", "1":
+			return true, nil
+		case "", "false", "off", "no", "0":
+			return false, nil
+		}
+		if err := leftIn(value); err != nil {
+			return false, err
+		}
+		return false, fmt.Errorf("%s %q: not one of true, false", name, value)
+	}
+	return false, fmt.Errorf("%s: not one of true, false", name)
+}
+
 // plain says which member has the wrong type without the names of Go's types.
 func plain(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return fmt.Errorf("member %q can't be a %s", wrong.Field, wrong.Value)
+		return fmt.Errorf("member %q can't be a %s", strings.TrimPrefix(wrong.Field, "members."), wrong.Value)
 	}
 	return err
 }
 
-// fill replaces what is absent by its default. No attributes at all is a choice: one series for everything.
-func (q *Query) fill() {
-	q.Version = queryVersion
+// fill replaces what is absent by its default, after bringing version 1 to the present model. No attributes at all is
+// a choice: one series for everything.
+func (q *Query) fill(noMirror bool) {
 	q.QueryType = orDefault(q.QueryType, typeTable)
-	q.Ifaces = orDefault(strings.TrimSpace(q.Ifaces), "any")
-	q.Condition = strings.TrimSpace(q.Condition)
 	q.Direction = orDefault(q.Direction, wire.DirectionBoth)
+	if q.Version < 2 {
+		// A series of both directions was always mirrored; the unit of a table had no effect.
+		if q.QueryType == typeSeries && q.Direction == wire.DirectionBoth && noMirror {
+			q.Mirror = true
+		}
+		if q.QueryType == typeTable && q.Unit == unitRate {
+			q.Unit = unitTotal
+		}
+	}
+	q.Version = queryVersion
+	for _, text := range []*string{&q.Hosts, &q.Ifaces, &q.Condition, &q.Resolution, &q.Compare, &q.A, &q.B, &q.Actors, &q.Label} {
+		*text = strings.TrimSpace(*text)
+	}
+	q.Ifaces = orDefault(q.Ifaces, "any")
 	q.Value = orDefault(q.Value, frames.Bytes)
-	q.Unit = orDefault(q.Unit, unitRate)
 	if q.Servers == nil {
 		q.Servers = []string{}
 	}
+	kind, _ := lookupType(q.QueryType)
+	q.Unit = orDefault(q.Unit, kind.unit)
 	if q.Columns == nil {
-		q.Columns = []string{"sip", "dip", "dport", "proto"}
+		q.Columns = append([]string{}, kind.attributes...)
 	}
 	if q.Limit == 0 {
-		q.Limit = defaultRows
-		if q.QueryType == typeSeries {
-			q.Limit = defaultSeries
-		}
+		q.Limit = kind.limit
+	}
+	if q.QueryType == typeVariable {
+		q.Variable = orDefault(q.Variable, listHosts)
 	}
 }
 
@@ -107,92 +193,4 @@ func orDefault[T ~string](value, otherwise T) T {
 		return otherwise
 	}
 	return value
-}
-
-func (q *Query) check() error {
-	if err := q.variables(); err != nil {
-		return err
-	}
-	maximum := int64(maximumRows)
-	if q.QueryType == typeSeries {
-		maximum = maximumSeries
-	}
-	switch {
-	case q.QueryType != typeTable && q.QueryType != typeSeries:
-		return fmt.Errorf("query type %q: not one of %s, %s", q.QueryType, typeTable, typeSeries)
-	case q.Direction != wire.DirectionBoth && q.Direction != wire.DirectionIn && q.Direction != wire.DirectionOut:
-		return fmt.Errorf("direction %q: not one of both, in, out", q.Direction)
-	case q.Value != frames.Bytes && q.Value != frames.Packets:
-		return fmt.Errorf("value %q: not one of bytes, packets", q.Value)
-	case q.Unit != unitRate && q.Unit != unitTotal:
-		return fmt.Errorf("unit %q: not one of %s, %s", q.Unit, unitRate, unitTotal)
-	case q.Limit < 0 || q.Limit > maximum:
-		return fmt.Errorf("limit %d: not within 1 to %d", q.Limit, maximum)
-	}
-	fields, err := q.Fields()
-	if err != nil {
-		return err
-	}
-	if q.QueryType == typeTable && len(fields) == 0 {
-		return errors.New("attributes: choose at least one, such as sip or dport")
-	}
-	return nil
-}
-
-// Fields looks the attributes up in the table of fields, shorthands expanded and repeated ones dropped. In a time
-// series, time is a matter of course and left out.
-func (q *Query) Fields() ([]flow.Field, error) {
-	var fields []flow.Field
-	add := func(name string) error {
-		field, ok := flow.LookupField(name)
-		if !ok || !field.Query {
-			return unknownAttribute(name)
-		}
-		known := slices.ContainsFunc(fields, func(f flow.Field) bool { return f.Name == field.Name })
-		if !known && (q.QueryType != typeSeries || field.Type != flow.TypeTime) {
-			fields = append(fields, field)
-		}
-		return nil
-	}
-	for _, name := range q.Columns {
-		names := []string{strings.ToLower(strings.TrimSpace(name))}
-		for _, s := range flow.Shorthands() {
-			if s.Name == names[0] {
-				names = s.Fields
-			}
-		}
-		for _, n := range names {
-			if err := add(n); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return fields, nil
-}
-
-func unknownAttribute(name string) error {
-	var known []string
-	for _, f := range flow.Fields() {
-		if f.Query {
-			known = append(known, f.Name)
-		}
-	}
-	if nearest, ok := flow.Nearest(name, known); ok {
-		return fmt.Errorf("attribute %q is not known; did you mean %q?", name, nearest)
-	}
-	return fmt.Errorf("attribute %q is not known; known are %s", name, strings.Join(known, ", "))
-}
-
-// leftover finds a template variable in any of Grafana's three spellings.
-var leftover = regexp.MustCompile(`\$\w+|\$\{[^}]*\}|\[\[[\w:.]+\]\]`)
-
-// variables refuses a query in which a dashboard variable was not replaced, as in alert rules, which have none.
-func (q *Query) variables() error {
-	texts := append([]string{q.Condition, q.Ifaces}, q.Columns...)
-	for _, text := range append(texts, q.Servers...) {
-		if found := leftover.FindString(text); found != "" {
-			return fmt.Errorf("variable %s has no value here: alert rules and shared links have no dashboard variables, so write the value itself", found)
-		}
-	}
-	return nil
 }

@@ -45,20 +45,46 @@ func TestSavedQueries(t *testing.T) {
 func TestDecodeQueryRefuses(t *testing.T) {
 	for _, test := range []struct{ query, want string }{
 		{`{`, "read the saved query"},
-		{`{"limit": "many"}`, `member "limit" can't be a string`},
+		{`{"limit": "many"}`, `limit "many": not a number`},
 		{`{"attributes": "sip"}`, `member "attributes" can't be a string`},
-		{`{"version": 2}`, "saved by a newer version"},
-		{`{"queryType": "graph"}`, `query type "graph": not one of table, timeseries`},
+		{`{"version": 3}`, "saved by a newer version"},
+		{`{"queryType": "graph"}`, `query type "graph": not one of table, timeseries, actors`},
 		{`{"direction": "up"}`, `direction "up": not one of both, in, out`},
 		{`{"direction": "sum"}`, `direction "sum": not one of both, in, out`},
 		{`{"value": "flows"}`, `value "flows": not one of bytes, packets`},
-		{`{"unit": "bps"}`, `unit "bps": not one of rate, total`},
+		{`{"unit": "bps"}`, `unit "bps": not one of rate, total, average`},
 		{`{"limit": -1}`, "limit -1: not within 1 to 100000"},
 		{`{"queryType": "timeseries", "limit": 1001}`, "limit 1001: not within 1 to 1000"},
+		{`{"limit": 1.5}`, "limit 1.5: not a whole number"},
+		{`{"limit": "$top"}`, "variable $top has no value"},
+		{`{"limit": []}`, "limit: not a number"},
+		{`{"resolve": "$resolve"}`, "variable $resolve has no value"},
+		{`{"resolve": "perhaps"}`, `resolve "perhaps": not one of true, false`},
+		{`{"enrich": 1}`, "enrich: not one of true, false"},
+		{`{"sort": "name"}`, `sort "name": not one of bytes, packets, time`},
+		{`{"sort": "time"}`, "sort time: add time to the attributes"},
+		{`{"sort": "bytes", "attributes": ["time", "sip"]}`, "sort bytes: rows with time"},
+		{`{"queryType": "timeseries", "sort": "time"}`, "sort time: series are ranked"},
+		{`{"resolution": "5m"}`, "resolution: only rows with time have one"},
+		{`{"dedupe": "min"}`, `dedupe "min": not one of sum, max`},
+		{`{"hosts": "company="}`, `hosts "company=": company has no value; if it comes from a variable, choose one there`},
+		{`{"hosts": "company!=|"}`, "company has no value"},
+		{`{"hosts": "a,,b"}`, "a name is empty"},
+		{`{"hosts": "company=$company"}`, "variable $company has no value"},
+		{`{"interfaces": "eth0,"}`, `interfaces "eth0,": a name is empty`},
+		{`{"queryType": "path", "a": "10.0.0.1"}`, "path: write both ends"},
+		{`{"queryType": "path", "a": "${from}", "b": "10.0.0.1"}`, "variable ${from} has no value"},
+		{`{"queryType": "actors"}`, "actors: name a list"},
+		{`{"queryType": "nodegraph", "attributes": ["sip"]}`, "a node graph has two"},
+		{`{"queryType": "variable", "variable": "colours"}`, `variable "colours": not one of hosts`},
+		{`{"queryType": "variable", "variable": "labelValues"}`, "label: name the label"},
+		{`{"queryType": "variable", "variable": "values"}`, "lists the values of one attribute"},
+		{`{"queryType": "variable", "variable": "values", "attributes": ["time"]}`, "moments are no values"},
+		{`{"attributes": ["sip,dip"]}`, "holds a comma"},
 		{`{"attributes": []}`, "choose at least one"},
-		{`{"attributes": ["dprot"]}`, `"dprot" is not known; did you mean "dport"?`},
-		{`{"attributes": ["colour"]}`, `"colour" is not known; known are time, host`},
-		{`{"attributes": ["bytes_sent"]}`, `"bytes_sent" is not known`}, // a counter is no attribute
+		{`{"attributes": ["dprot"]}`, `unknown attribute "dprot"; did you mean "dport"?`},
+		{`{"attributes": ["colour"]}`, `unknown attribute "colour"; expected time, host`},
+		{`{"attributes": ["bytes_sent"]}`, `unknown attribute "bytes_sent"`}, // a counter is no attribute
 		{`{"condition": "sip = $host"}`, "variable $host has no value here"},
 		{`{"condition": "sip = ${host:csv} & dport = 1"}`, "variable ${host:csv} has no value"},
 		{`{"interfaces": "[[iface]]"}`, "variable [[iface]] has no value"},
@@ -71,6 +97,32 @@ func TestDecodeQueryRefuses(t *testing.T) {
 		}
 		if err != nil && (strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "Go ")) {
 			t.Errorf("%s: not for people: %q", test.query, err)
+		}
+	}
+}
+
+// TestVariablesInThePlaceOfNumbers: Grafana puts texts there.
+func TestVariablesInThePlaceOfNumbers(t *testing.T) {
+	q, err := DecodeQuery([]byte(`{"limit": " 7 ", "resolve": "true", "enrich": ""}`))
+	if err != nil || q.Limit != 7 || !q.Resolve || q.Enrich {
+		t.Errorf("limit %d, resolve %t, enrich %t: %v", q.Limit, q.Resolve, q.Enrich, err)
+	}
+}
+
+// TestIdleOptionsAreNamed: an option that does nothing is not passed over in silence.
+func TestIdleOptionsAreNamed(t *testing.T) {
+	for query, want := range map[string]string{
+		`{"compare":"1d","other":true}`:                         "",
+		`{"version":2,"mirror":true}`:                           "mirror",
+		`{"queryType":"nodegraph","compare":"1d","other":true}`: "other compare",
+		`{"queryType":"hosts","sort":"bytes","ascending":true,"resolution":"5m","mirror":true,"resolve":true,"enrich":true,"dedupe":"max"}`: "sort ascending resolution mirror resolve enrich dedupe",
+	} {
+		q, err := DecodeQuery([]byte(query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(q.idle(), " "); got != want {
+			t.Errorf("%s: idle %q, want %q", query, got, want)
 		}
 	}
 }
@@ -135,7 +187,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		if diff := cmp.Diff(q, q2); diff != "" {
 			t.Errorf("decoded again (-first +second):\n%s", diff)
 		}
-		if q.Limit < 1 || q.Limit > maximumRows {
+		if q.Limit < 1 || q.Limit > 100_000 {
 			t.Errorf("limit %d", q.Limit)
 		}
 	})

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -67,38 +68,34 @@ func binLength(interval time.Duration, q backend.DataQuery) time.Duration {
 	return bin
 }
 
-// Request is the question to the servers. Rows of all interfaces and hosts are merged into the groups that the
-// attributes name; host and interface are attributes like the others.
-func (q *Query) Request(s span) (*wire.Request, error) {
-	fields, err := q.Fields()
+// maximumPoints bounds what a resolution may ask for: more than any panel has pixels.
+const maximumPoints = 20_000
+
+// resolution reads the length of a bin that a query names. It has to be a multiple of the servers' interval: else
+// some bins would hold more intervals than others, and a graph of steady traffic would have teeth.
+func resolution(text string, interval, lasting time.Duration) (time.Duration, error) {
+	prepared, err := (&wire.Request{Query: "time", Ifaces: "any", TimeResolution: text}).Prepare(time.Unix(0, 0))
 	if err != nil {
-		return nil, err
+		return 0, explain(err)
 	}
-	var names []string
-	if s.step > 0 {
-		names = append(names, "time")
+	bin := prepared.Resolution
+	switch {
+	case bin < interval || bin%interval != 0:
+		return 0, fmt.Errorf("resolution %s: not a multiple of the interval of %s in which the hosts count", text, short(interval))
+	case lasting/bin > maximumPoints:
+		return 0, fmt.Errorf("resolution %s: the range has %d bins of that length, more than %d; choose longer bins or a shorter range", text, lasting/bin, maximumPoints)
 	}
-	for _, f := range fields {
-		names = append(names, f.Name)
+	return bin, nil
+}
+
+// short writes a length of time without the zeros at its end: "5m" for 5m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
 	}
-	r := &wire.Request{
-		Query:      strings.Join(names, ","),
-		Ifaces:     q.Ifaces,
-		Condition:  q.Condition,
-		First:      s.first.UTC().Format(time.RFC3339),
-		Last:       s.last.UTC().Format(time.RFC3339),
-		In:         q.Direction == wire.DirectionIn,
-		Out:        q.Direction == wire.DirectionOut,
-		SortBy:     string(q.Value),
-		NumResults: q.Limit,
-		Caller:     "grafana",
-		Live:       s.live,
-		Merge:      true,
-		Other:      q.Other,
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
 	}
-	if s.step > 0 {
-		r.Series = true
-		r.TimeResolution = s.step.String()
-	}
-	return r, nil
+	return text
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,26 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+func TestResolution(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		bin  time.Duration
+		want string // of the error
+	}{
+		{"5m", 5 * time.Minute, ""}, {"1h", time.Hour, ""}, {"1d", day, ""},
+		{"1m", 0, "not a multiple of the interval of 5m"}, {"7m", 0, "not a multiple of the interval of 5m"},
+		{"soon", 0, `"soon"`}, {"-5m", 0, "-5m"}, {"0s", 0, "0s"},
+	} {
+		got, err := resolution(test.text, 5*time.Minute, day)
+		if got != test.bin || (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %s, %v; want %s, %q", test.text, got, err, test.bin, test.want)
+		}
+	}
+	if _, err := resolution("5m", 5*time.Minute, 365*day); err == nil || !strings.Contains(err.Error(), "105120 bins") {
+		t.Errorf("a year in bins of five minutes: %v", err)
+	}
+}
+
 func TestRequest(t *testing.T) {
 	within := span{first: noon.Add(time.Second), last: noon.Add(time.Hour), live: true}
 	series := within
@@ -109,16 +130,17 @@ func TestRequest(t *testing.T) {
 			Query: "time", Ifaces: "any", First: "2026-11-21T12:00:01Z", Last: "2026-11-21T13:00:00Z", TimeResolution: "15m0s",
 			Out: true, SortBy: "bytes", NumResults: 10, Caller: "grafana", Live: true, Merge: true, Series: true,
 		}},
+		{"everything a table can ask for", `{"version":2,"hosts":"fra-*","attributes":["host","sip/24"],"sort":"packets","ascending":true,"compare":"1w"}`, within, wire.Request{
+			Query: "host,sip/24", Ifaces: "any", QueryHosts: "fra-*", First: "2026-11-21T12:00:01Z", Last: "2026-11-21T13:00:00Z",
+			SortBy: "packets", SortAscending: true, Compare: "1w", NumResults: 25, Caller: "grafana", Live: true, Merge: true,
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			q, err := DecodeQuery([]byte(test.query))
+			q, err := sourceOf([]string{"a"}, newFake("a")).question(t.Context(), backend.DataQuery{JSON: []byte(test.query)}, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := q.Request(test.span)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := q.request(test.span)
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}

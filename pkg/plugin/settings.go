@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -19,32 +18,80 @@ const (
 	maximumTimeoutSeconds = 300
 )
 
+// How many things one server is asked at once, by all panels together. A probe answers as many as it has processors
+// without any getting slower.
+const (
+	defaultConcurrency = 4
+	maximumConcurrency = 64
+)
+
+// maximumCacheMegabytes bounds what answers may take.
+const maximumCacheMegabytes = 4096
+
+// Where the servers to ask come from.
+const (
+	kindServers   = "servers"   // listed in the settings
+	kindGateway   = "gateway"   // the same, each a gateway with hosts behind it
+	kindDiscovery = "discovery" // a URL that lists them, in Prometheus' format
+	kindNATS      = "nats"      // those that announce themselves on a bus
+)
+
 // Settings are a data source's settings, ready for use. Bad settings do not make the data source unusable: what is
 // wrong with a server stands with that server, the rest works, and the health check says it all.
 type Settings struct {
-	Servers []Server
-	Timeout time.Duration // of one server's answer
-	Token   string        // sent to every server, empty for none
-	TLS     client.TLS
+	Kind         string
+	Servers      []Server
+	DiscoveryURL string
+	NATS         NATS
+	Timeout      time.Duration // of one server's answer
+	Concurrency  int           // requests at once to one server
+	CacheBytes   int64         // of answers that are kept; 0: none
+	Token        string        // sent to every server, empty for none
+	TLS          client.TLS
+	Headers      map[string]string // sent to every server
+	Lookup       bool              // addresses may be looked up in the DNS
+	LookupServer string            // that is asked; empty: the machine's own
+	Strict       bool              // of every query
 	// Problems are faults that belong to no server.
 	Problems []error
+}
+
+// NATS is the bus on which servers announce themselves and are asked.
+type NATS struct {
+	URL         string
+	Site        string
+	Credentials string // the text of a credentials file
+	Token       string
 }
 
 // Server is a probe or gateway to ask.
 type Server struct {
 	Name string
 	URL  string
+	// ID, Labels and Groups are those that a discovery gives it.
+	ID     string
+	Labels map[string]string
+	Groups []string
 	// Problem says why the server can't be asked; nil where it can.
 	Problem error
 }
 
 // storedSettings is the part of a data source that Grafana shows to everybody who may edit it.
 type storedSettings struct {
+	Kind    string `json:"kind"`
 	Servers []struct {
 		Name string `json:"name"`
 		URL  string `json:"url"`
 	} `json:"servers"`
+	DiscoveryURL      string  `json:"discoveryUrl"`
+	NATSURL           string  `json:"natsUrl"`
+	NATSSite          string  `json:"natsSite"`
 	TimeoutSeconds    float64 `json:"timeoutSeconds"`
+	Concurrency       int     `json:"concurrency"`
+	CacheMegabytes    float64 `json:"cacheMegabytes"`
+	Lookup            bool    `json:"lookup"`
+	LookupServer      string  `json:"lookupServer"`
+	Strict            bool    `json:"strict"`
 	TLSAuth           bool    `json:"tlsAuth"`           // use the client certificate
 	TLSAuthWithCACert bool    `json:"tlsAuthWithCACert"` // use the CA certificate, and only that
 	TLSSkipVerify     bool    `json:"tlsSkipVerify"`
@@ -57,30 +104,125 @@ const (
 	secretCACertificate     = "tlsCACert"
 	secretClientCertificate = "tlsClientCert"
 	secretClientKey         = "tlsClientKey"
+	secretNATSCredentials   = "natsCredentials"
+	secretNATSToken         = "natsToken"
+	headerName              = "httpHeaderName"  // and a number, in the settings
+	headerValue             = "httpHeaderValue" // and the same number, a secret
 )
 
 // LoadSettings reads the settings of a data source. It does no I/O and never fails.
 func LoadSettings(from backend.DataSourceInstanceSettings) Settings {
 	var stored storedSettings
-	settings := Settings{Timeout: defaultTimeoutSeconds * time.Second}
-	settings.Token = strings.TrimSpace(from.DecryptedSecureJSONData[secretToken])
+	secrets := from.DecryptedSecureJSONData
+	settings := Settings{Token: strings.TrimSpace(secrets[secretToken])}
 	if len(from.JSONData) > 0 {
 		if err := json.Unmarshal(from.JSONData, &stored); err != nil {
-			settings.Problems = append(settings.Problems, fmt.Errorf("read the settings: %w", plain(err)))
+			settings.fault("read the settings: %w", plain(err))
 		}
 	}
+	settings.limits(stored)
+	settings.Lookup, settings.Strict = stored.Lookup, stored.Strict
+	if settings.LookupServer = strings.TrimSpace(stored.LookupServer); settings.LookupServer != "" {
+		if err := checkNameServer(settings.LookupServer); err != nil {
+			settings.fault("name server: %w", err)
+			settings.Lookup = false
+		}
+	}
+	var problem error
+	settings.TLS, problem = stored.tls(secrets)
+	var headerProblem error
+	settings.Headers, headerProblem = headers(from.JSONData, secrets)
+	if settings.Token != "" && settings.Headers["Authorization"] != "" {
+		headerProblem = errors.New("header Authorization: the token is sent there; leave one of the two out")
+		delete(settings.Headers, "Authorization")
+	}
+	if headerProblem != nil {
+		settings.Problems = append(settings.Problems, headerProblem)
+	}
+	settings.place(stored, secrets, problem)
+	return settings
+}
+
+func (s *Settings) fault(format string, arguments ...any) {
+	s.Problems = append(s.Problems, fmt.Errorf(format, arguments...))
+}
+
+// limits are numbers within their bounds; one that is not is a problem, and the default is used.
+func (s *Settings) limits(stored storedSettings) {
+	s.Timeout, s.Concurrency = defaultTimeoutSeconds*time.Second, defaultConcurrency
 	switch seconds := stored.TimeoutSeconds; {
 	case seconds < 0 || seconds > maximumTimeoutSeconds:
-		settings.Problems = append(settings.Problems, fmt.Errorf("timeout of %g s: not within 1 to %d s; using %d s",
-			seconds, maximumTimeoutSeconds, defaultTimeoutSeconds))
+		s.fault("timeout of %g s: not within 1 to %d s; using %d s", seconds, maximumTimeoutSeconds, defaultTimeoutSeconds)
 	case seconds > 0:
-		settings.Timeout = time.Duration(seconds * float64(time.Second))
+		s.Timeout = max(time.Duration(seconds*float64(time.Second)), time.Millisecond)
 	}
-	var tlsProblem error
-	settings.TLS, tlsProblem = stored.tls(from.DecryptedSecureJSONData)
+	switch n := stored.Concurrency; {
+	case n < 0 || n > maximumConcurrency:
+		s.fault("%d concurrent requests: not within 1 to %d; using %d", n, maximumConcurrency, defaultConcurrency)
+	case n > 0:
+		s.Concurrency = n
+	}
+	switch size := stored.CacheMegabytes; {
+	case size < 0 || size > maximumCacheMegabytes:
+		s.fault("cache of %g MB: not within 0 to %d MB; using none", size, maximumCacheMegabytes)
+	default:
+		s.CacheBytes = int64(size * 1e6)
+	}
+}
+
+// place finds out where the servers come from.
+func (s *Settings) place(stored storedSettings, secrets map[string]string, tlsProblem error) {
+	s.Kind = stored.kind()
+	switch s.Kind {
+	case kindServers, kindGateway:
+		s.Servers = stored.servers(tlsProblem)
+		if len(s.Servers) == 0 && len(s.Problems) == 0 {
+			s.fault("no server is configured: add the URL of a probe or gateway")
+		}
+	case kindDiscovery:
+		s.DiscoveryURL = strings.TrimSpace(stored.DiscoveryURL)
+		if _, err := checkURL(s.DiscoveryURL); err != nil {
+			s.fault("discovery: %w", err)
+			s.DiscoveryURL = ""
+		}
+		if tlsProblem != nil {
+			s.Problems = append(s.Problems, tlsProblem)
+		}
+	case kindNATS:
+		s.NATS = NATS{
+			URL: strings.TrimSpace(stored.NATSURL), Site: strings.TrimSpace(stored.NATSSite),
+			Credentials: secrets[secretNATSCredentials], Token: strings.TrimSpace(secrets[secretNATSToken]),
+		}
+		if err := checkNATS(s.NATS); err != nil {
+			s.Problems = append(s.Problems, err)
+			s.NATS.URL = ""
+		}
+	default:
+		s.fault("kind %q: not one of %s, %s, %s, %s", s.Kind, kindServers, kindGateway, kindDiscovery, kindNATS)
+	}
+}
+
+// kind is what the settings say, or what follows from them; src/sourceKind.ts does the same.
+func (s *storedSettings) kind() string {
+	switch {
+	case s.Kind != "":
+		return s.Kind
+	case len(s.Servers) > 0:
+		return kindServers
+	case s.NATSURL != "":
+		return kindNATS
+	case s.DiscoveryURL != "":
+		return kindDiscovery
+	}
+	return kindServers
+}
+
+// servers are those that are listed, each with what is wrong with it.
+func (s *storedSettings) servers(tlsProblem error) []Server {
+	var list []Server
 	seen := make(map[string]bool)
-	for i, s := range stored.Servers {
-		server := Server{Name: strings.TrimSpace(s.Name), URL: strings.TrimRight(strings.TrimSpace(s.URL), "/")}
+	for i, one := range s.Servers {
+		server := Server{Name: strings.TrimSpace(one.Name), URL: strings.TrimRight(strings.TrimSpace(one.URL), "/")}
 		if server.Name == "" && server.URL == "" {
 			continue // a row of the editor that nothing has been written into
 		}
@@ -89,35 +231,23 @@ func LoadSettings(from backend.DataSourceInstanceSettings) Settings {
 			server.URL = harmless(server.URL)
 		}
 		if server.Name == "" {
-			server.Name = orDefault(host, "unnamed server")
+			server.Name = orDefault(host, "unnamed")
 		}
 		if server.Problem == nil && strings.HasPrefix(strings.ToLower(server.URL), "https:") {
 			server.Problem = tlsProblem
 		}
+		if name := selectable(server.Name); name != server.Name {
+			server.Problem = fmt.Errorf("name %q: blanks, commas and the characters * ? @ = | \" have a meaning in selections of hosts: rename it", server.Name)
+			server.Name = name
+		}
 		if seen[server.Name] {
 			server.Problem = errors.New("another server has the same name: rename one of them")
-			server.Name = fmt.Sprintf("%s (entry %d)", server.Name, i+1)
+			server.Name = fmt.Sprintf("%s_(entry_%d)", server.Name, i+1)
 		}
 		seen[server.Name] = true
-		settings.Servers = append(settings.Servers, server)
+		list = append(list, server)
 	}
-	if len(settings.Servers) == 0 && len(settings.Problems) == 0 {
-		settings.Problems = append(settings.Problems, errors.New("no server is configured: add the URL of a probe or gateway"))
-	}
-	return settings
-}
-
-// harmless is an address as it may be shown: without the user and password that somebody wrote into it.
-func harmless(text string) string {
-	at := strings.LastIndex(text, "@")
-	if at < 0 {
-		return text
-	}
-	start := 0
-	if i := strings.Index(text[:at], "//"); i >= 0 {
-		start = i + len("//")
-	}
-	return text[:start] + "…" + text[at:]
+	return list
 }
 
 // tls takes those secrets that the switches turn on; the client checks what is in them. A switch without its
@@ -136,29 +266,4 @@ func (s *storedSettings) tls(secrets map[string]string) (client.TLS, error) {
 		}
 	}
 	return t, nil
-}
-
-// checkURL accepts http and https URLs of a server and refuses everything that would make the plugin touch the
-// machine it runs on: unix sockets and paths of files. It returns the host with its port.
-func checkURL(text string) (string, error) {
-	if text == "" {
-		return "", errors.New("the URL is missing: write one such as http://probe.example:8145")
-	}
-	lower := strings.ToLower(text)
-	if strings.HasPrefix(lower, "unix:") || strings.HasPrefix(lower, "file:") ||
-		strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") {
-		return "", fmt.Errorf("URL %q: sockets and files of this machine are not read; give the http or https URL of a probe or gateway", harmless(text))
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https"):
-		return "", fmt.Errorf("URL %q: not an http or https URL such as http://probe.example:8145", harmless(text))
-	case u.User != nil:
-		return "", errors.New("the URL holds a user or password: leave them out and use the token")
-	case u.Hostname() == "":
-		return "", fmt.Errorf("URL %q: the host is missing", harmless(text))
-	case u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("URL %q: a query or fragment has no meaning here", harmless(text))
-	}
-	return u.Host, nil
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func TestLoadSettings(t *testing.T) {
 		"timeoutSeconds": 2.5, "tlsAuth": true, "tlsAuthWithCACert": true, "tlsSkipVerify": true, "serverName": "probe"
 	}`, map[string]string{"token": " secret\n", "tlsCACert": "CA", "tlsClientCert": "CERT", "tlsClientKey": "KEY"})
 	want := Settings{
+		Kind: kindServers, Concurrency: defaultConcurrency,
 		Servers: []Server{{Name: "amsterdam", URL: "https://probe.example:8145"}, {Name: "10.0.0.9:8145", URL: "http://10.0.0.9:8145"}},
 		Timeout: 2500 * time.Millisecond, Token: "secret",
 		TLS: client.TLS{CA: "CA", Certificate: "CERT", Key: "KEY", ServerName: "probe", SkipVerify: true},
@@ -59,7 +61,7 @@ func TestBadSettingsAreExplained(t *testing.T) {
 		{"one bad server of two", `{"servers": [{"name": "a", "url": "http://a:1"}, {"name": "b", "url": ""}]}`,
 			"", map[string]string{"a": "", "b": "the URL is missing"}},
 		{"the same name twice", `{"servers": [{"name": "a", "url": "http://a:1"}, {"name": "a", "url": "http://b:1"}]}`,
-			"", map[string]string{"a": "", "a (entry 2)": "another server has the same name"}},
+			"", map[string]string{"a": "", "a_(entry_2)": "another server has the same name"}},
 		{"the CA is switched on without one", `{"servers": [{"name": "a", "url": "https://a"}, {"name": "b", "url": "http://b:1"}], "tlsAuthWithCACert": true}`,
 			"", map[string]string{"a": "the CA certificate is missing", "b": ""}},
 		{"the client certificate is switched on without one", `{"servers": [{"name": "a", "url": "HTTPS://a"}], "tlsAuth": true}`,
@@ -119,8 +121,81 @@ func TestPasswordsInURLsAreNotShown(t *testing.T) {
 	}
 }
 
+func TestKindsOfSources(t *testing.T) {
+	for _, test := range []struct{ name, jsonData, kind, problem string }{
+		{"nothing", `{}`, kindServers, "no server is configured"},
+		{"servers", `{"servers":[{"url":"http://a:1"}],"natsUrl":"nats://b"}`, kindServers, ""},
+		{"a gateway", `{"kind":"gateway","servers":[{"url":"http://a:1"}]}`, kindGateway, ""},
+		{"a gateway that is not named", `{"kind":"gateway"}`, kindGateway, "no server is configured"},
+		{"discovery", `{"discoveryUrl":"https://sd.example/targets"}`, kindDiscovery, ""},
+		{"discovery from a file", `{"kind":"discovery","discoveryUrl":"file:///etc/hosts"}`, kindDiscovery, "sockets and files of this machine are not read"},
+		{"discovery from a socket", `{"kind":"discovery","discoveryUrl":"unix:/run/x"}`, kindDiscovery, "sockets and files of this machine are not read"},
+		{"NATS", `{"natsUrl":"tls://nats.example:4222, tls://other.example","natsSite":"fra"}`, kindNATS, ""},
+		{"NATS without an address", `{"kind":"nats"}`, kindNATS, "the address of the NATS server is missing"},
+		{"NATS over a socket", `{"kind":"nats","natsUrl":"unix:/run/nats"}`, kindNATS, "not one such as tls://"},
+		{"NATS with a password", `{"kind":"nats","natsUrl":"nats://me:hidden@a"}`, kindNATS, "leave them out"},
+		{"unknown", `{"kind":"kafka"}`, "kafka", `kind "kafka": not one of servers, gateway, discovery, nats`},
+	} {
+		got := load(test.jsonData, nil)
+		if got.Kind != test.kind {
+			t.Errorf("%s: kind %q, want %q", test.name, got.Kind, test.kind)
+		}
+		switch text := fmt.Sprint(got.Problems); {
+		case test.problem == "" && len(got.Problems) > 0, !strings.Contains(text, test.problem), strings.Contains(text, "hidden"):
+			t.Errorf("%s: problems %v, want %q", test.name, got.Problems, test.problem)
+		}
+	}
+	if got := load(`{"natsUrl":"nats://a"}`, map[string]string{"natsToken": "t", "natsCredentials": "c"}); len(got.Problems) != 1 {
+		t.Errorf("two ways to log in: problems %v", got.Problems)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	got := load(`{"servers":[{"url":"http://a"}],"concurrency":7,"cacheMegabytes":12.5,"strict":true,"lookup":true,"lookupServer":"192.0.2.53"}`, nil)
+	if got.Concurrency != 7 || got.CacheBytes != 12_500_000 || !got.Strict || !got.Lookup || got.LookupServer != "192.0.2.53" || len(got.Problems) > 0 {
+		t.Errorf("settings %+v", got)
+	}
+	for jsonData, want := range map[string]string{
+		`{"concurrency":65}`: "65 concurrent requests: not within 1 to 64; using 4", `{"concurrency":-1}`: "-1 concurrent",
+		`{"cacheMegabytes":5000}`: "cache of 5000 MB", `{"lookup":true,"lookupServer":"dns.example"}`: `name server: "dns.example"`,
+	} {
+		got := load(jsonData, nil)
+		if len(got.Problems) == 0 || !strings.Contains(got.Problems[0].Error(), want) || got.Concurrency != defaultConcurrency || got.Lookup {
+			t.Errorf("%s: %v, %d at once; want %q", jsonData, got.Problems, got.Concurrency, want)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	secrets := map[string]string{"httpHeaderValue1": "acme", "httpHeaderValue2": "x\ny", "httpHeaderValue3": "Basic abc", "httpHeaderValue5": "five"}
+	got := load(`{"servers":[{"url":"https://a"}],"httpHeaderName1":" x-scope-orgid ","httpHeaderName4":"X-No-Value"}`, secrets)
+	if diff := cmp.Diff(map[string]string{"X-Scope-Orgid": "acme"}, got.Headers); diff != "" || len(got.Problems) > 0 {
+		t.Errorf("headers, problems %v (-want +got):\n%s", got.Problems, diff)
+	}
+	for jsonData, want := range map[string]string{
+		`{"httpHeaderName2":"X-A"}`: "line break", `{"httpHeaderName1":"X A"}`: `header "X A"`, `{"httpHeaderName1":"host"}`: "header Host: is set by the data source",
+	} {
+		got := load(jsonData, secrets)
+		if len(got.Problems) == 0 || !strings.Contains(got.Problems[0].Error(), want) || len(got.Headers) > 0 {
+			t.Errorf("%s: %v %v, want %q", jsonData, got.Problems, got.Headers, want)
+		}
+	}
+	secrets["token"] = "t"
+	if got := load(`{"httpHeaderName3":"Authorization"}`, secrets); len(got.Problems) == 0 || len(got.Headers) > 0 {
+		t.Errorf("token and Authorization: %v %v", got.Problems, got.Headers)
+	}
+}
+
+// TestHeadersAreNotSentInClear: their values are secrets.
+func TestHeadersAreNotSentInClear(t *testing.T) {
+	settings := load(`{"servers":[{"name":"a","url":"http://a.example"}],"httpHeaderName1":"X-Key"}`, map[string]string{"httpHeaderValue1": "secret"})
+	if s := connect(settings.Servers[0], settings, nil); s.Problem == nil || !strings.Contains(s.Problem.Error(), "unencrypted") {
+		t.Errorf("problem %v", s.Problem)
+	}
+}
+
 func FuzzLoadSettings(f *testing.F) {
-	f.Add([]byte(`{"servers":[{"name":"a","url":"http://a:1"},{"name":"a","url":"http://a:1"},{"name":"a (entry 2)"}]}`))
+	f.Add([]byte(`{"servers":[{"name":"a","url":"http://a:1"},{"name":"a","url":"http://a:1"},{"name":"a_(entry_2)"}]}`))
 	f.Add([]byte(`{"servers":[{}],"timeoutSeconds":1e300}`))
 	f.Fuzz(func(t *testing.T, jsonData []byte) {
 		settings := LoadSettings(backend.DataSourceInstanceSettings{JSONData: jsonData})
@@ -134,7 +209,10 @@ func FuzzLoadSettings(f *testing.F) {
 		if settings.Timeout <= 0 || settings.Timeout > maximumTimeoutSeconds*time.Second {
 			t.Errorf("timeout %s", settings.Timeout)
 		}
-		if len(settings.Servers) == 0 && len(settings.Problems) == 0 {
+		if settings.Concurrency < 1 || settings.Concurrency > maximumConcurrency {
+			t.Errorf("%d at once", settings.Concurrency)
+		}
+		if len(settings.Servers) == 0 && settings.DiscoveryURL == "" && settings.NATS.URL == "" && len(settings.Problems) == 0 {
 			t.Error("nothing to ask, and nobody is told why")
 		}
 	})

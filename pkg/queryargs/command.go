@@ -47,9 +47,11 @@ func Command(r *wire.Request, o Options) string {
 	on("--series", r.Series)
 	on("--other", r.Other)
 	add("--compare", r.Compare)
+	add("--dedupe", r.Dedupe)
 	add("--actors", printActors(r.Actors))
 	on("--explain", r.Explain)
 	on("--seen", r.Seen)
+	on("--enrich", r.Enrich)
 	add("-q", r.QueryHosts)
 	add("--hosts-resolver", r.QueryHostsResolverType)
 	if dns := r.DNSResolution; dns != nil && dns.Timeout > 0 {

@@ -29,9 +29,11 @@ type ActorsAnswer struct {
 	Text string `json:"text"`
 	List string `json:"list"` // name, or hash
 	// Entries is the number of entries of the list, 0 where only a name is known; Hits of them were seen.
-	Entries int   `json:"entries"`
-	Hits    int   `json:"hits"`
-	Actors  []Hit `json:"actors"`
+	Entries  int   `json:"entries"`
+	Hits     int   `json:"hits"`
+	Accepted int   `json:"accepted"` // hits with an accepted connection
+	Hosts    int   `json:"hosts"`    // that saw a hit
+	Actors   []Hit `json:"actors"`
 	// Expired are entries that were not asked for, because they were valid at another time.
 	Expired   int            `json:"expired,omitempty"`
 	Health    *actors.Health `json:"health,omitempty"`
@@ -43,10 +45,14 @@ type ActorsAnswer struct {
 // Hit is an entry of the list that was seen.
 type Hit struct {
 	// Prefix is the entry, Addresses are the first few of its addresses that were seen.
-	Prefix       netip.Prefix `json:"prefix"`
-	Label        string       `json:"label,omitempty"`
-	Source       string       `json:"source,omitempty"`
-	Confidence   int          `json:"confidence,omitempty"` // percent; 0: not said
+	Prefix     netip.Prefix `json:"prefix"`
+	Label      string       `json:"label,omitempty"`
+	Source     string       `json:"source,omitempty"`
+	Confidence int          `json:"confidence,omitempty"` // percent; 0: not said
+	// ListedPorts are the services at which the list says that the entry does harm. They do not restrict what is asked:
+	// OnListedPort of the flows that the actor answered were at one of them.
+	ListedPorts  []string     `json:"listed_ports,omitempty"`
+	OnListedPort int          `json:"on_listed_port,omitempty"`
 	Addresses    []netip.Addr `json:"addresses"`
 	AddressCount int          `json:"address_count"`
 	FirstSeen    time.Time    `json:"first_seen,omitzero"`

@@ -43,6 +43,8 @@ type Scope struct {
 	Condition   string
 	First, Last string // as in wire.Request
 	Live        bool
+	// Labels are names of labels of hosts that Path tells of each view.
+	Labels []string
 	// Limit is the greatest number of rows that each query behind the report may give; 0: DefaultLimit.
 	Limit int64
 	// Names finds host names and lists that the question refers to. Without Names.List every list is taken to be known

@@ -85,7 +85,7 @@ func TestActors(t *testing.T) {
 	}{
 		{"", "# nothing\n", 422, "holds no address"},
 		{"", "bad\nworse\n", 422, "line 2"},
-		{"?format=xml", "203.0.113.9\n", 422, "csv or plain"},
+		{"?format=xml", "203.0.113.9\n", 422, "csv, drop"},
 		{"?nam=c2", "203.0.113.9\n", 422, "known are name and format"},
 		{"?name=a/b", "203.0.113.9\n", 422, "letters, digits"},
 		{"?name=" + strings.Repeat("a", 64), "203.0.113.9\n", 422, "hash of another"},

@@ -80,7 +80,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, open func(contex
 		out.fail(problem)
 		return
 	}
-	if err := out.finish(s.named(ctx, q, result)); err != nil {
+	if err := out.finish(s.enriched(q, s.named(ctx, q, result))); err != nil {
 		s.deps.Logger.Debug("answer not delivered", "error", err, "remote", r.RemoteAddr)
 	}
 	s.audit(r, q, result, nil, started)
@@ -96,6 +96,9 @@ func (s *Server) decode(r *http.Request) (*wire.Query, *wire.Problem) {
 }
 
 func (s *Server) prepare(ctx context.Context, request *wire.Request) (*wire.Query, *wire.Problem) {
+	if problem := s.unenriched(request); problem != nil {
+		return nil, problem
+	}
 	q, err := request.PrepareWith(ctx, s.deps.Now(), wire.Names{Lookup: s.deps.Lookup, List: s.list})
 	if err != nil {
 		return nil, asProblem(err)
@@ -132,13 +135,13 @@ func (s *Server) ask(ctx context.Context, q *wire.Query, progress func(*wire.Res
 	if inner := progress; inner != nil {
 		progress = func(partial *wire.Result) { inner(identified(ctx, partial)) }
 	}
-	result, err := s.deps.Querier.Query(ctx, q, progress)
+	result, err := s.deps.Querier.Query(ctx, s.plain(q), progress)
 	if err != nil {
 		return nil, err
 	}
 	answer := identified(ctx, result)
 	if most > 0 && asked > most && result.Summary.Hits.Total > result.Summary.Hits.Displayed {
-		answer.Status.State = wire.StatePartial
+		answer.Status.State, answer.Status.Class = wire.StatePartial, wire.ClassTruncated
 		answer.Status.Message = fmt.Sprintf("cut at the server's limit of %d rows", most)
 	}
 	return answer, nil
@@ -223,6 +226,7 @@ func (s *Server) catalog(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	limited := *catalog
+	limited.Features = features(limited.Features, s.deps.Origins)
 	limited.Limits = wire.CatalogLimits{Rows: s.cfg.Limits.Rows, Concurrent: s.cfg.Limits.Concurrent, Timeout: s.cfg.Limits.Timeout}
 	writeJSON(w, &limited)
 }

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,8 @@ type Info struct {
 	Name    string `json:"name"` // "weir-probe" or "weir-gateway": clients tell the kinds of servers apart by it
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
+	// Abilities say what a fleet may ask of this server, as its catalog does, which costs more (extension).
+	wire.Abilities
 }
 
 // Deps are what the server works with. Querier and Logger are required.
@@ -63,6 +66,8 @@ type Deps struct {
 	Gatherer   prometheus.Gatherer
 	// Resolver looks up host names in conditions and names of addresses in results; nil: one of the server's own.
 	Resolver *resolve.Resolver
+	// Origins knows where addresses belong; nil: queries that want to know it are refused.
+	Origins Origins
 	// Lookup looks up host names in conditions; nil: Resolver does.
 	Lookup wire.Lookup
 	// Lists are the lists of addresses that conditions can name, those that callers upload among them; nil: the server's
@@ -83,7 +88,7 @@ type Server struct {
 	deps    Deps
 	mux     *http.ServeMux
 	routes  map[string]Role // by pattern
-	tokens  []token
+	tokens  atomic.Pointer[[]token]
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
 	guard   *guard
@@ -128,9 +133,12 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if cfg.Limits.Header == 0 {
 		cfg.Limits.Header = 10 * time.Second
 	}
+	deps.Info.Features = features(deps.Info.Features, deps.Origins)
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
-		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
+		tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
 		conns: newConnections(deps.Logger), lists: deps.Lists}
+	tokens := decodeTokens(cfg.Tokens)
+	s.tokens.Store(&tokens)
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -166,6 +174,18 @@ func (s *Server) register() (err error) {
 		s.mux.Handle(r.Pattern, handler)
 		s.routes[r.Pattern] = r.Role
 	}
+	return nil
+}
+
+// SetTokens replaces all tokens at once: requests from now on are let in by the new ones only.
+func (s *Server) SetTokens(tokens []Token) error {
+	cfg := s.cfg
+	cfg.Tokens = tokens
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	list := decodeTokens(tokens)
+	s.tokens.Store(&list)
 	return nil
 }
 

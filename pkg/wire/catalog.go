@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirflow/weir/pkg/actors"
@@ -24,6 +25,33 @@ type Catalog struct {
 	Hosts []CatalogHost `json:"hosts,omitempty"`
 	// Lists are the lists of addresses that conditions can name here.
 	Lists []actors.Health `json:"lists,omitempty"`
+}
+
+// Abilities are what a fleet has to know of a server before it asks (extension, part of GET /-/info).
+type Abilities struct {
+	// Features are those of the catalog.
+	Features []string `json:"features,omitempty"`
+	// Interval is the length of the intervals by which the server counts; at a gateway the longest of its hosts', if it
+	// is known.
+	Interval time.Duration `json:"interval_ns,omitempty"`
+}
+
+// Features that a fleet asks servers for.
+const (
+	FeatureThreshold = "threshold" // Request.Threshold
+	FeatureGroups    = "groups"    // Request.Groups
+	FeatureDedupe    = "dedupe"    // Request.Dedupe
+	FeatureLabels    = "labels"    // columns label.KEY
+)
+
+// Can says whether the server has all of some features.
+func (a *Abilities) Can(features ...string) bool {
+	for _, f := range features {
+		if !slices.Contains(a.Features, f) {
+			return false
+		}
+	}
+	return true
 }
 
 // CatalogHost is a host behind a gateway. What it did not say is empty.

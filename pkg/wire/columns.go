@@ -63,6 +63,9 @@ func expand(name string) ([]Column, *Fault) {
 	if f, ok := flow.LookupField(name); ok && f.Query {
 		return []Column{{Field: f, Name: f.Name}}, nil
 	}
+	if key, ok := flow.LabelKey(name); ok {
+		return expandLabel(key)
+	}
 	for _, s := range flow.Shorthands() {
 		if s.Name == name {
 			columns := make([]Column, len(s.Fields))
@@ -95,14 +98,27 @@ func expandPrefix(name, base, bits string) ([]Column, *Fault) {
 	return []Column{{Field: f, Name: f.Name + "/" + bits, Prefix: uint8(n)}}, nil
 }
 
+// expandLabel finds the column of a label of hosts.
+func expandLabel(key string) ([]Column, *Fault) {
+	valid := key != "" && len(key) <= maxLabelName
+	for _, r := range key {
+		valid = valid && (r == '_' || r == '-' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	}
+	if !valid {
+		return nil, &Fault{Position: &Position{Expected: []string{"label.NAME"}}, Message: fmt.Sprintf(
+			"%q: a label is named by up to %d letters, digits, dots, dashes and underscores, as in label.company", clip("label."+key), maxLabelName)}
+	}
+	f := flow.LabelField(key)
+	return []Column{{Field: f, Name: f.Name, Label: key}}, nil
+}
+
+// maxLabelName bounds the name of a label in a query.
+const maxLabelName = 64
+
 func unknownColumn(name string) *Fault {
 	position := &Position{}
 	if name == "" {
 		return &Fault{Message: "empty name in the list of attributes", Position: position}
-	}
-	if strings.HasPrefix(strings.ToLower(name), "label.") {
-		return &Fault{Position: position, Message: fmt.Sprintf(
-			"%q: rows are not grouped by labels of hosts here; a condition can be about them, and rows can be grouped by host", clip(name))}
 	}
 	known := ColumnNames()
 	message := fmt.Sprintf("unknown attribute %q", clip(name))

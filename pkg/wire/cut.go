@@ -2,97 +2,203 @@ package wire
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
 
-// cut drops the groups that fail the terms on sums, applies the limit and books what it cuts off.
-func (m *Merger) cut(rows []Row) ([]Row, Hits) {
+// cut drops the groups that fail the terms on sums, applies threshold and limit, and books what it cuts off.
+func (m *Merger) cut() ([]Row, Hits) {
 	if m.query.Series {
-		return m.cutSeries(rows)
+		return m.cutSeries()
 	}
-	if m.filter {
-		rows = slices.DeleteFunc(rows, func(r Row) bool { return !m.query.Matcher.Group(r.Counters.Flow()) })
-		m.total(rows)
+	best := m.rank(m.table)
+	if m.ownTotals() {
+		m.totals = best.total
 	}
-	hits := Hits{Displayed: min(int64(len(rows)), m.query.Limit), Total: int64(len(rows)) + m.cutRows}
-	for i := range rows[hits.Displayed:] {
-		m.addRemainder(rows[hits.Displayed:][i].Counters.Flow())
-		m.other.Groups++
+	hits := Hits{Displayed: int64(len(best.list)), Total: best.groups + m.cutRows}
+	m.addRemainder(best.rest)
+	m.other.Groups += best.cut
+	rows := make([]Row, len(best.list))
+	for i, r := range best.list {
+		rows[i] = m.row(r.group)
 	}
-	return slices.Clip(rows[:hits.Displayed]), hits
+	return rows, hits
 }
 
-// total makes the rows' sum the totals.
-func (m *Merger) total(rows []Row) {
-	m.totals = flow.Counters{}
-	for i := range rows {
-		m.totals.Add(rows[i].Counters.Flow())
-	}
+// ownTotals says that the totals of the answers are those of more groups than count.
+func (m *Merger) ownTotals() bool {
+	return m.filter || m.only != nil && m.only.dropped || m.query.Dedupe == DedupeMax && m.cutRows == 0
 }
 
 // cutSeries keeps the rows of the groups with the greatest sums over all bins.
-func (m *Merger) cutSeries(rows []Row) ([]Row, Hits) {
-	groups := m.series(rows)
-	if m.filter {
-		maps.DeleteFunc(groups, func(_ groupKey, sum *Row) bool { return !m.query.Matcher.Group(sum.Counters.Flow()) })
-		rows = slices.DeleteFunc(rows, func(r Row) bool { return groups[m.seriesKey(&r)] == nil })
-		m.total(rows)
+func (m *Merger) cutSeries() ([]Row, Hits) {
+	whole, of := m.wholes()
+	best := m.rank(whole)
+	if m.ownTotals() {
+		m.totals = best.total
 	}
-	hits := Hits{Displayed: min(int64(len(groups)), m.query.Limit), Total: int64(len(groups)) + m.cutRows}
-	if int64(len(groups)) == hits.Displayed {
-		return rows, hits
+	hits := Hits{Displayed: int64(len(best.list)), Total: best.groups + m.cutRows}
+	m.other.Groups += best.cut
+	kept := make([]bool, len(whole.entries))
+	for _, r := range best.list {
+		kept[r.group] = true
 	}
-	ranked := slices.SortedFunc(maps.Values(groups), m.query.compareGroups)
-	for _, group := range ranked[hits.Displayed:] {
-		delete(groups, m.seriesKey(group))
-		m.other.Groups++
+	var groups []int
+	entries := m.table.entries
+	for group := range entries {
+		e := &entries[group]
+		switch {
+		case kept[of[group]]:
+			groups = append(groups, group)
+		case !m.filter || m.query.Matcher.Group(whole.entries[of[group]].sum):
+			m.addRemainder(e.sum)
+			m.addBin(e.key.stamp, e.sum)
+		}
 	}
-	kept := make([]Row, 0, len(rows))
-	for i := range rows {
-		if groups[m.seriesKey(&rows[i])] != nil {
-			kept = append(kept, rows[i])
+	slices.SortFunc(groups, func(a, b int) int {
+		if c := compareStamps(&entries[a].key, &entries[b].key); c != 0 {
+			return c
+		}
+		return m.keys.compare(&entries[a].key, &entries[b].key)
+	})
+	rows := make([]Row, len(groups))
+	for i, group := range groups {
+		rows[i] = m.row(group)
+	}
+	return rows, hits
+}
+
+// wholes sums groups up over time, and says which sum each is part of.
+func (m *Merger) wholes() (whole *groupTable, of []int32) {
+	whole, of = newGroupTable(), make([]int32, len(m.table.entries))
+	for group := range m.table.entries {
+		e := &m.table.entries[group]
+		key := e.key.whole()
+		n := whole.number(&key)
+		of[group] = int32(n)
+		whole.entries[n].sum.Add(e.sum)
+	}
+	return whole, of
+}
+
+// best are the groups that have rows, in order, and the sums of all and of the others.
+type best struct {
+	list   []rankedGroup
+	groups int64 // that pass the terms on sums
+	cut    int64
+	total  flow.Counters
+	rest   flow.Counters
+}
+
+// rankedGroup is a group and the number by which it is ranked, the least first.
+type rankedGroup struct {
+	rank  uint64
+	group int
+}
+
+// rank finds the first groups. It sorts when it holds twice as many as it is to keep, so that a million groups for a
+// small limit cost few comparisons.
+func (m *Merger) rank(t *groupTable) best {
+	var b best
+	limit := int(min(m.query.Limit, int64(len(t.entries))))
+	worst, full := uint64(0), false
+	floor := ^uint64(0)
+	if m.query.Threshold > 0 {
+		floor = ^m.query.Threshold
+	}
+	shrink := func() {
+		slices.SortFunc(b.list, func(x, y rankedGroup) int {
+			if x.rank != y.rank {
+				return cmp.Compare(x.rank, y.rank)
+			}
+			return m.keys.compare(&t.entries[x.group].key, &t.entries[y.group].key)
+		})
+		for _, r := range b.list[min(limit, len(b.list)):] {
+			b.rest.Add(t.entries[r.group].sum)
+			b.cut++
+		}
+		if len(b.list) > limit {
+			b.list, full = b.list[:limit], true
+			worst = b.list[limit-1].rank
+		}
+	}
+	for group := range t.entries {
+		c := &t.entries[group].sum
+		if m.filter && !m.query.Matcher.Group(*c) {
 			continue
 		}
-		m.addRemainder(rows[i].Counters.Flow())
-		m.addBin(rows[i].Labels.Timestamp.Unix(), rows[i].Counters.Flow())
-	}
-	return slices.Clip(kept), hits
-}
-
-// series sums rows up over time.
-func (m *Merger) series(rows []Row) map[groupKey]*Row {
-	groups := make(map[groupKey]*Row)
-	for i := range rows {
-		key := m.seriesKey(&rows[i])
-		if group := groups[key]; group != nil {
-			sum := group.Counters.Flow()
-			sum.Add(rows[i].Counters.Flow())
-			group.Counters = CountersFrom(sum)
+		b.groups++
+		b.total.Add(*c)
+		rank := m.rankOf(&t.entries[group].key, c)
+		if full && rank > worst || rank > floor {
+			b.rest.Add(*c)
+			b.cut++
 			continue
 		}
-		group := rows[i]
-		group.Labels.Timestamp = time.Time{}
-		groups[key] = &group
+		if b.list = append(b.list, rankedGroup{rank, group}); len(b.list) >= 2*limit+64 {
+			shrink()
+		}
 	}
-	return groups
+	shrink()
+	return b
 }
 
-// seriesKey is the row's group without its time.
-func (m *Merger) seriesKey(row *Row) groupKey {
-	key := m.key(row)
-	key.stamp, key.stamped = 0, false
-	return key
+// rankOf a group by its weight, or by its time.
+func (m *Merger) rankOf(key *groupKey, c *flow.Counters) uint64 {
+	switch {
+	case m.query.SortBy == SortTime && key.flags&flagStamped == 0:
+		return 0
+	case m.query.SortBy == SortTime:
+		return uint64(key.stamp) ^ 1<<63
+	case m.query.Ascending:
+		return m.query.Weight(*c)
+	}
+	return ^m.query.Weight(*c)
 }
 
-// compareGroups ranks the groups of a series.
-func (q *Query) compareGroups(a, b *Row) int {
-	c := cmp.Compare(q.Weight(a.Counters.Flow()), q.Weight(b.Counters.Flow()))
-	if !q.Ascending {
-		c = -c
+// onlyGroups are the groups that count.
+type onlyGroups struct {
+	table   *groupTable
+	masks   []groupKey // which labels a group has: all ones where one has to be equal
+	dropped bool       // a row was none of them
+}
+
+func (m *Merger) newOnlyGroups(groups []Group) *onlyGroups {
+	if groups == nil {
+		return nil
 	}
-	return cmp.Or(c, compareKeys(a, b))
+	o := &onlyGroups{table: newGroupTable()}
+	for i := range groups {
+		g := &groups[i]
+		row := Row{Labels: g.Labels, Attributes: g.Attributes}
+		row.Labels.Timestamp = time.Time{}
+		var key, mask groupKey
+		m.keys.of(&row, &key)
+		if g.Labels.Iface != "" {
+			mask.iface = ^uint32(0)
+		}
+		if (Labels{Host: g.Labels.Host, HostID: g.Labels.HostID, HostLabels: g.Labels.HostLabels}) != (Labels{}) {
+			mask.origin = ^uint32(0)
+		}
+		o.table.number(&key)
+		if !slices.Contains(o.masks, mask) {
+			o.masks = append(o.masks, mask)
+		}
+	}
+	return o
+}
+
+func (o *onlyGroups) has(key *groupKey) bool {
+	for _, mask := range o.masks {
+		k := key.whole()
+		k.iface &= mask.iface
+		k.origin &= mask.origin
+		if o.table.has(&k) {
+			return true
+		}
+	}
+	o.dropped = true
+	return false
 }

@@ -80,7 +80,8 @@ func requestMembers(r *Request) members {
 		"sort_ascending": &r.SortAscending, "num_results": &r.NumResults, "max_mem_pct": &r.MaxMemPct,
 		"low_mem": &r.LowMem, "caller": &r.Caller, "keepalive": &r.KeepAlive, "live": &r.Live,
 		"merge": &r.Merge, "series": &r.Series, "other": &r.Other, "compare": &r.Compare, "explain": &r.Explain,
-		"seen": &r.Seen,
+		"dedupe": &r.Dedupe, "threshold": &r.Threshold, "groups": &r.Groups,
+		"seen": &r.Seen, "enrich": &r.Enrich,
 		"dns_resolution": members{
 			"enabled": &r.DNSResolution.Enabled, "timeout": &r.DNSResolution.Timeout, "max_rows": &r.DNSResolution.MaxRows,
 		},
@@ -204,7 +205,9 @@ func expected(target any) string {
 		return "an integer, in nanoseconds"
 	case *[]string:
 		return "a list of texts"
-	case *uint:
+	case *[]Group:
+		return "a list of groups, each with attributes, and labels where it has some"
+	case *uint, **uint64:
 		return "an integer of at least 0"
 	}
 	return "an integer"

@@ -26,7 +26,7 @@ func tags(t reflect.Type) []string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Type.Kind() == reflect.Pointer {
+		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
 			for _, inner := range tags(f.Type.Elem()) {
 				list = append(list, name+"."+inner)
 			}

@@ -49,6 +49,9 @@ func AppendRow(b []byte, row *Row) ([]byte, error) {
 	b = appendText(b, start, `"iface":`, row.Labels.Iface)
 	b = appendText(b, start, `"host":`, row.Labels.Host)
 	b = appendText(b, start, `"host_id":`, row.Labels.HostID)
+	if row.Labels.HostLabels != "" {
+		b = row.Labels.HostLabels.appendJSON(appendName(b, start, `"host_labels":`))
+	}
 	b = append(b, `},"attributes":{`...)
 	start = len(b)
 	b = row.Attributes.appendMembers(b, start)

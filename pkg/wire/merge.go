@@ -2,18 +2,23 @@ package wire
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
 
-// Merger makes one result of the rows of several: it groups them as the query says, sums equal groups, ranks, cuts
+// Merger makes one result of the rows of several: it groups them as the query says, joins equal groups, ranks, cuts
 // at the limit and reports the rest. The rows may come in any order and with equal keys; the outcome does not depend
 // on the order of Add. It is for one query and not safe for concurrent use.
 type Merger struct {
 	query    *Query
-	groups   map[groupKey]*sums
+	keys     *keys
+	table    *groupTable
+	before   []flow.Counters // by group, of the earlier span; only where the query compares
+	seen     []seen          // by group; only where the query asks for it
+	only     *onlyGroups     // nil: all groups count
 	other    Other
 	bins     map[int64]*flow.Counters // of other, by Unix seconds
 	coverage map[int64]float64
@@ -22,37 +27,19 @@ type Merger struct {
 	ifaces   map[string]bool
 	totals   flow.Counters
 	filter   bool // see ApplyGroupTerms
+	open     bool // see SetUnseen
 	folded   *Folded
 	explain  *explainMerger
-	// Bits by which addresses are grouped, of answers that could not do so, too; 0: whole addresses.
-	sourceBits, destinationBits uint8
-}
-
-// sums are what was counted for a group, and in the earlier span where the query compares.
-type sums struct {
-	now    flow.Counters
-	before *flow.Counters // nil: nothing so far
-	seen   seen
-}
-
-// groupKey is what rows have in common that are summed. The time stamp stands in Unix seconds, since equal
-// moments in different zones are different values of time.Time.
-type groupKey struct {
-	attributes Attributes
-	stamp      int64
-	stamped    bool
-	iface      string
-	host       string
-	hostID     string
+	origins  map[netip.Addr]Origin
 }
 
 // NewMerger returns an empty merger for the query.
 func NewMerger(q *Query) *Merger {
 	m := &Merger{
-		query: q, groups: make(map[groupKey]*sums), bins: make(map[int64]*flow.Counters),
+		query: q, keys: newKeys(q), table: newGroupTable(), bins: make(map[int64]*flow.Counters),
 		coverage: make(map[int64]float64), ifaces: make(map[string]bool),
 	}
-	m.sourceBits, m.destinationBits = q.prefixes()
+	m.only = m.newOnlyGroups(q.Groups)
 	return m
 }
 
@@ -61,16 +48,23 @@ func NewMerger(q *Query) *Merger {
 func (m *Merger) ApplyGroupTerms() { m.filter = m.query.Matcher.HasGroup() }
 
 // Groups is the number of distinct groups so far, a measure of the memory in use.
-func (m *Merger) Groups() int { return len(m.groups) }
+func (m *Merger) Groups() int { return len(m.table.entries) }
 
 // Add merges a result in. The result is not kept and not changed. Statuses of hosts are the caller's business.
 func (m *Merger) Add(r *Result) {
-	for i := range r.Rows {
-		m.addRow(&r.Rows[i])
+	if m.query.Dedupe == DedupeMax {
+		m.addView(r.Rows)
+	} else {
+		m.addRows(r.Rows)
 	}
+	m.addSummary(r)
+	m.cutRows += max(r.Summary.Hits.Total-r.Summary.Hits.Displayed, 0)
+}
+
+// addSummary merges all but the rows in.
+func (m *Merger) addSummary(r *Result) {
 	s := &r.Summary
 	m.totals.Add(s.Totals.Flow())
-	m.cutRows += max(s.Hits.Total-s.Hits.Displayed, 0)
 	for _, name := range s.Interfaces {
 		m.ifaces[name] = true
 	}
@@ -85,6 +79,30 @@ func (m *Merger) Add(r *Result) {
 	}
 	m.addFolded(s.Folded)
 	m.addExplain(s.Explain, r.Hostname)
+	m.addBounded(s.Bounded)
+	m.addOrigins(s.Enrichment)
+}
+
+// addBounded adds up what answers may lack that are not exact themselves.
+func (m *Merger) addBounded(b *Bounded) {
+	if b == nil {
+		return
+	}
+	into := &m.result.Summary.Bounded
+	if *into == nil {
+		*into = &Bounded{Reason: b.Reason}
+	}
+	sum := **into
+	sum.Missing, sum.Unseen = addSaturating(sum.Missing, b.Missing), addSaturating(sum.Unseen, b.Unseen)
+	sum.Reason = min(sum.Reason, b.Reason) // the same one whatever the order
+	*into = &sum
+}
+
+func addSaturating(a, b uint64) uint64 {
+	if s := a + b; s >= a {
+		return s
+	}
+	return ^uint64(0)
 }
 
 func (m *Merger) addFolded(f *Folded) {
@@ -99,53 +117,70 @@ func (m *Merger) addFolded(f *Folded) {
 	m.folded.Intervals += f.Intervals
 }
 
-func (m *Merger) addRow(row *Row) {
-	key := m.key(row)
-	group := m.groups[key]
-	if group == nil {
-		group = new(sums)
-		m.groups[key] = group
-	}
-	group.now.Add(row.Counters.Flow())
-	if m.query.Seen {
-		group.seen.add(row)
-	}
-	if row.Before == nil {
-		return
-	}
-	if group.before == nil {
-		group.before = new(flow.Counters)
-	}
-	group.before.Add(row.Before.Flow())
-}
+// mergeBatch is how many keys are made before they are looked up: look-ups that do not depend on each other wait for
+// memory side by side.
+const mergeBatch = 64
 
-// key keeps of a row what the query groups by. Without Merge, rows of different interfaces or hosts stay apart.
-func (m *Merger) key(row *Row) groupKey {
-	key := groupKey{attributes: row.Attributes}
-	if m.sourceBits > 0 {
-		key.attributes.Source, key.attributes.SourceBits = Network(row.Attributes.Source, m.sourceBits), m.sourceBits
-	}
-	if m.destinationBits > 0 {
-		key.attributes.Destination, key.attributes.DestinationBits = Network(row.Attributes.Destination, m.destinationBits), m.destinationBits
-	}
-	for _, c := range m.query.Columns {
-		switch c.Field.Name {
-		case "time":
-			if t := row.Labels.Timestamp; !t.IsZero() {
-				key.stamp, key.stamped = m.query.BinEnd(t.Unix()), true
+func (m *Merger) addRows(rows []Row) {
+	var keys [mergeBatch]groupKey
+	var hashes [mergeBatch]uint32
+	for len(rows) > 0 {
+		batch := rows[:min(len(rows), mergeBatch)]
+		rows = rows[len(batch):]
+		for i := range batch {
+			m.keys.of(&batch[i], &keys[i])
+			hashes[i] = m.table.hash(&keys[i])
+		}
+		m.table.touch(hashes[:len(batch)])
+		for i := range batch {
+			if m.only != nil && !m.only.has(&keys[i]) {
+				continue
 			}
-		case "iface":
-			key.iface = row.Labels.Iface
-		case "host":
-			key.host = row.Labels.Host
-		case "hostid":
-			key.hostID = row.Labels.HostID
+			m.join(m.group(&keys[i], hashes[i]), &batch[i])
 		}
 	}
-	if !m.query.Merge {
-		key.iface, key.host, key.hostID = row.Labels.Iface, row.Labels.Host, row.Labels.HostID
+}
+
+// addView joins the groups of one host, whose own rows are summed.
+func (m *Merger) addView(rows []Row) {
+	q := *m.query
+	q.Dedupe = DedupeSum
+	own := NewMerger(&q)
+	own.addRows(rows)
+	for group := range own.table.entries {
+		row := own.row(group)
+		m.AddNew([]Row{row}, &GroupSet{})
 	}
-	return key
+}
+
+// group returns the number of a group, which it makes if it is new.
+func (m *Merger) group(key *groupKey, hash uint32) int {
+	n, slot := m.table.find(key, hash)
+	if n >= 0 {
+		return n
+	}
+	if m.query.Compares() {
+		m.before = append(m.before, flow.Counters{})
+	}
+	if m.query.Seen {
+		m.seen = append(m.seen, seen{})
+	}
+	return m.table.insert(key, hash, slot)
+}
+
+// join joins a row to its group.
+func (m *Merger) join(group int, row *Row) {
+	if sum := &m.table.entries[group].sum; m.query.Dedupe == DedupeMax {
+		m.query.Dedupe.join(sum, row.Counters.Flow())
+	} else {
+		addCounters(sum, &row.Counters)
+	}
+	if m.seen != nil {
+		m.seen[group].add(row)
+	}
+	if row.Before != nil && m.before != nil {
+		m.query.Dedupe.join(&m.before[group], row.Before.Flow())
+	}
 }
 
 func (m *Merger) addSpan(r *Result) {
@@ -222,7 +257,7 @@ func (m *Merger) Result() *Result {
 	result := m.result
 	result.Query = m.query.Echo()
 	s := &result.Summary
-	result.Rows, s.Hits = m.cut(m.rows())
+	result.Rows, s.Hits = m.cut()
 	s.Interfaces = slices.Sorted(maps.Keys(m.ifaces))
 	s.Totals = CountersFrom(m.totals)
 	if m.folded != nil {
@@ -236,8 +271,9 @@ func (m *Merger) Result() *Result {
 		s.Coverage = m.covered()
 	}
 	if m.query.Other {
-		s.Other = m.remainder()
+		s.Other = m.remainder(s.Hits, result.Rows)
 	}
+	s.Enrichment = m.originsOf(&result)
 	return &result
 }
 
@@ -250,30 +286,19 @@ func cloneBins(bins map[int64]*flow.Counters) map[int64]*flow.Counters {
 	return clone
 }
 
-// rows are all groups in canonical order.
-func (m *Merger) rows() []Row {
-	rows := make([]Row, 0, len(m.groups))
-	for key, group := range m.groups {
-		row := Row{
-			Labels:     Labels{Iface: key.iface, Host: key.host, HostID: key.hostID},
-			Attributes: key.attributes, Counters: CountersFrom(group.now),
-		}
-		if m.query.Compares() {
-			row.Before = &Counters{}
-			if group.before != nil {
-				*row.Before = CountersFrom(*group.before)
-			}
-		}
-		if m.query.Seen {
-			row.FirstSeen, row.LastSeen = group.seen.first, group.seen.last
-		}
-		if key.stamped {
-			row.Labels.Timestamp = time.Unix(key.stamp, 0).UTC()
-		}
-		rows = append(rows, row)
+// row makes the row of a group.
+func (m *Merger) row(group int) Row {
+	e := &m.table.entries[group]
+	row := m.keys.row(&e.key)
+	row.Counters = CountersFrom(e.sum)
+	if m.query.Compares() {
+		before := CountersFrom(m.before[group])
+		row.Before = &before
 	}
-	SortRows(rows, m.query)
-	return rows
+	if m.seen != nil {
+		row.FirstSeen, row.LastSeen = m.seen[group].first, m.seen[group].last
+	}
+	return row
 }
 
 func (m *Merger) covered() []BinCoverage {
@@ -284,8 +309,11 @@ func (m *Merger) covered() []BinCoverage {
 	return list
 }
 
-func (m *Merger) remainder() *Other {
+func (m *Merger) remainder(hits Hits, rows []Row) *Other {
 	other := Other{Counters: m.other.Counters, Groups: m.other.Groups}
+	if m.open {
+		other = Other{Counters: m.without(rows), Groups: hits.Total - hits.Displayed}
+	}
 	if m.query.Series {
 		for _, end := range slices.Sorted(maps.Keys(m.bins)) {
 			other.Bins = append(other.Bins, OtherBin{time.Unix(end, 0).UTC(), CountersFrom(*m.bins[end])})

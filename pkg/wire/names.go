@@ -20,20 +20,7 @@ func (q *Query) Named(r *Result) []netip.Addr {
 	if rows <= 0 {
 		rows = DefaultNamedRows
 	}
-	var list []netip.Addr
-	seen := make(map[netip.Addr]bool)
-	add := func(a netip.Addr, bits uint8) {
-		if a.IsValid() && bits == 0 && !seen[a] && len(list) < maxNamed {
-			seen[a] = true
-			list = append(list, a)
-		}
-	}
-	for i := range r.Rows[:min(rows, len(r.Rows))] {
-		a := &r.Rows[i].Attributes
-		add(a.Source, a.SourceBits)
-		add(a.Destination, a.DestinationBits)
-	}
-	return list
+	return firstAddresses(r, rows, maxNamed)
 }
 
 // LookupTime bounds the lookups of a query: those of its condition before it runs, and those of its result after that.

@@ -64,5 +64,6 @@ func compareKeys(a, b *Row) int {
 			strings.Compare(x.Verdict, y.Verdict))
 	}
 	return cmp.Or(a.Labels.Timestamp.Compare(b.Labels.Timestamp), strings.Compare(a.Labels.Iface, b.Labels.Iface),
-		strings.Compare(a.Labels.Host, b.Labels.Host), strings.Compare(a.Labels.HostID, b.Labels.HostID))
+		strings.Compare(a.Labels.Host, b.Labels.Host), strings.Compare(a.Labels.HostID, b.Labels.HostID),
+		cmp.Compare(a.Labels.HostLabels, b.Labels.HostLabels))
 }

@@ -73,6 +73,7 @@ func (r *Request) PrepareWith(ctx context.Context, now time.Time, names Names) (
 	c.compare(q)
 	c.resolution(q)
 	c.numbers(q)
+	c.rounds(q)
 	c.seen(q)
 	c.condition(ctx, q)
 	if len(c.faults) > 0 {

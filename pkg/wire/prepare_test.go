@@ -71,7 +71,7 @@ func TestPrepareColumnFaults(t *testing.T) {
 	}{
 		{"sip,dipp", `unknown attribute "dipp"; did you mean "dip"?`, Position{Offset: 4, Length: 4, Nearest: "dip"}},
 		{"sip, SIP", `did you mean "sip"?`, Position{Offset: 5, Length: 3, Nearest: "sip"}},
-		{"sip,label.company", "not grouped by labels of hosts here", Position{Offset: 4, Length: 13}},
+		{"sip,label.", "a label is named by up to 64", Position{Offset: 4, Length: 6, Expected: []string{"label.NAME"}}},
 		{"sip,,dip", "empty name", Position{Offset: 4}},
 		{"bytes_sent", "unknown attribute", Position{Length: 10, Expected: ColumnNames()}},
 	} {

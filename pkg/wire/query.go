@@ -39,6 +39,8 @@ type Column struct {
 	Name  string // as it stands in the answer: the field's name, and with Prefix "/" and its bits
 	// Prefix groups addresses by so many leading bits, at most all of the family's; 0: whole addresses.
 	Prefix uint8
+	// Label is the name of the host's label that is grouped by, where the field is one; else empty.
+	Label string
 }
 
 // Query is a request that was checked and completed by Prepare. It is read-only: engines, fleets and clients share
@@ -64,6 +66,12 @@ type Query struct {
 	// CompareFirst and CompareLast bound the earlier span that rows are compared with; both 0: none. A row with a time
 	// stamp is compared with the one whose stamp is CompareShift earlier.
 	CompareFirst, CompareLast int64
+	// Threshold is the least sum of a group that gets a row; 0: all do. Only with descending order, not of time.
+	Threshold uint64
+	// Groups are the only ones that count; nil: all do.
+	Groups []Group
+	// Dedupe says how groups of several hosts are joined.
+	Dedupe Dedupe
 	// Explain asks for what the engine read and skipped, beside the answer.
 	Explain bool
 	// Seen asks for FirstSeen and LastSeen of every row; never with time in Columns.
@@ -79,6 +87,18 @@ type Query struct {
 // Has says whether the query groups by the field of that name.
 func (q *Query) Has(name string) bool {
 	return slices.ContainsFunc(q.Columns, func(c Column) bool { return c.Field.Name == name })
+}
+
+// LabelNames are the labels of hosts that the query groups by, ascending.
+func (q *Query) LabelNames() []string {
+	var names []string
+	for _, c := range q.Columns {
+		if c.Label != "" {
+			names = append(names, c.Label)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Echo is what the answer repeats of the query: its attributes, without labels, and the condition in canonical form.

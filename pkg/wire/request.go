@@ -61,9 +61,19 @@ type Request struct {
 	Actors *Actors `json:"actors,omitempty"`
 	// Explain asks how the answer was found, in Summary.Explain (extension).
 	Explain bool `json:"explain,omitempty"`
+	// Dedupe says how what several hosts saw of a group is joined where rows are merged over hosts: "sum" (default) or
+	// "max" (extension).
+	Dedupe string `json:"dedupe,omitempty"`
+	// Threshold drops the groups whose sum, the one they are ranked by, is below it (extension).
+	Threshold *uint64 `json:"threshold,omitempty"`
+	// Groups are the only groups that count, at most MaxGroups (extension).
+	Groups []Group `json:"groups,omitempty"`
 	// Seen asks for the ends of the first and of the last interval in which each row's group was counted; not with time in
 	// Query, whose rows have a time already (extension).
 	Seen bool `json:"seen,omitempty"`
+	// Enrich asks for the country and the network operator of the addresses in the rows, in Summary.Enrichment; only
+	// servers that have files of them do it (extension).
+	Enrich bool `json:"enrich,omitempty"`
 }
 
 // Actors is a set of addresses: one that the server knows by name, or one given with the request. Exactly one member

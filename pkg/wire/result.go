@@ -77,6 +77,7 @@ const (
 	ClassLoop         Class = "loop"         // a gateway that asks whoever asks it
 	ClassClock        Class = "clock"        // its times are not those of the others
 	ClassTruncated    Class = "truncated"    // it has more than was asked of it
+	ClassLabel        Class = "label"        // not asked, because its labels are not those of the condition
 )
 
 // Result is the answer to a Request.
@@ -110,14 +111,39 @@ type Summary struct {
 	// Folded is what the intervals of the answer hold without addresses, because a flow table was full: an answer
 	// about addresses may have missed so much (extension).
 	Folded *Folded `json:"folded,omitempty"`
+	// Bounded says by how much the answer may be wrong, because not all was fetched that is needed for an exact one
+	// (extension, fleet only).
+	Bounded *Bounded `json:"bounded,omitempty"`
+	// Progress says how far an answer is that is still being made (extension, partial results only).
+	Progress *Progress `json:"progress,omitempty"`
 	// Explain says how the answer was found (extension, with Request.Explain).
 	Explain *Explain `json:"explain,omitempty"`
 	// Names are those of addresses in the rows, as far as they have one and it was found in time. They belong to
 	// whoever owns the address: escape them for where they are shown (extension, with Request.DNSResolution).
 	Names map[netip.Addr]string `json:"names,omitempty"`
+	// Enrichment is where the addresses in the rows belong, as far as it is known (extension, with Request.Enrich).
+	Enrichment map[netip.Addr]Origin `json:"enrichment,omitempty"`
 	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
 	// of the asker's traceparent if it sent one (extension).
 	TraceID string `json:"trace_id,omitempty"`
+}
+
+// Bounded is how far an answer may be from the exact one. Both numbers are of the sum by which rows are ranked.
+type Bounded struct {
+	// Missing is by how much the sum of a row may be too small.
+	Missing uint64 `json:"missing"`
+	// Unseen is the greatest sum of a group that has no row although it might deserve one; 0: there is none.
+	Unseen uint64 `json:"unseen"`
+	Reason string `json:"reason"`
+}
+
+// Progress is how far a fleet is with an answer. No number ever shrinks while one query is answered.
+type Progress struct {
+	Hosts     int    `json:"hosts"`      // that are asked
+	HostsDone int    `json:"hosts_done"` // that answered, or failed
+	Rounds    int    `json:"rounds"`     // begun
+	Rows      int64  `json:"rows"`       // received
+	Bytes     uint64 `json:"bytes"`      // read by the hosts
 }
 
 // Folded is the traffic of folded rows, whether or not the condition could match them.
@@ -228,6 +254,8 @@ type Labels struct {
 	Iface     string    `json:"iface,omitempty"`
 	Host      string    `json:"host,omitempty"`
 	HostID    string    `json:"host_id,omitempty"`
+	// HostLabels are those labels of the host that the query groups by (extension).
+	HostLabels HostLabels `json:"host_labels,omitempty"`
 }
 
 // Attributes of a row; those that were not queried have their zero value. On the wire a zero value is left out,

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -30,7 +31,13 @@ func (a *Agent) Query(ctx context.Context, q *wire.Query, _ func(*wire.Result)) 
 }
 
 // features of the contract that this server knows beyond goProbe v4.
-var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists"}
+var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists",
+	wire.FeatureThreshold, wire.FeatureGroups, wire.FeatureDedupe, wire.FeatureLabels}
+
+// Abilities are what this server says of itself without being asked for a catalog.
+func (a *Agent) Abilities() wire.Abilities {
+	return wire.Abilities{Features: slices.Clone(features), Interval: a.cfg.Meter.Interval}
+}
 
 // Catalog says what can be asked of this probe.
 func (a *Agent) Catalog(ctx context.Context) (*wire.Catalog, error) {

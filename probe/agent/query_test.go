@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -98,8 +99,13 @@ func TestFeatures(t *testing.T) {
 		"other": func(r *wire.Request) { r.Other = true }, "live": func(r *wire.Request) { r.Live = true }, "sse": nil,
 		"ndjson": nil, "arrow": nil, "lists": nil,
 		"compare": func(r *wire.Request) { r.First, r.Last, r.Compare = "-2h", "-1h", "1d" }, "explain": func(r *wire.Request) { r.Explain = true },
-		"seen":   func(r *wire.Request) { r.Query, r.Seen = "sip", true },
-		"actors": func(r *wire.Request) { r.Actors = &wire.Actors{Set: []string{"192.0.2.1"}} },
+		"seen":      func(r *wire.Request) { r.Query, r.Seen = "sip", true },
+		"actors":    func(r *wire.Request) { r.Actors = &wire.Actors{Set: []string{"192.0.2.1"}} },
+		"threshold": func(r *wire.Request) { r.Query, r.Threshold = "sip", new(uint64(5)) },
+		"groups": func(r *wire.Request) {
+			r.Groups = []wire.Group{{Attributes: wire.Attributes{Source: netip.MustParseAddr("192.0.2.1")}}}
+		},
+		"dedupe": func(r *wire.Request) { r.Dedupe = "max" }, "labels": func(r *wire.Request) { r.Query = "label.company" },
 		"prefix": func(r *wire.Request) { r.Query = "time,sip/24" },
 		"names":  func(r *wire.Request) { r.DNSResolution = &wire.DNSResolution{Enabled: true} },
 	}

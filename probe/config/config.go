@@ -4,20 +4,17 @@
 package config
 
 import (
-	"bytes"
 	_ "embed" // example.yaml
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"reflect"
 	"strings"
-	"time"
 
-	"github.com/goccy/go-yaml"
-
-	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/probe/agent"
@@ -33,9 +30,6 @@ const (
 	DefaultSocket = "/run/weir/probe.sock"
 )
 
-// maxSize bounds the file: a configuration is a page, not a database.
-const maxSize = 1 << 20
-
 // Config of the probe.
 type Config struct {
 	// Host says who this host is.
@@ -50,6 +44,11 @@ type Config struct {
 	Query Query `yaml:"query"`
 	// API is where queries are answered, and for whom.
 	API serve.Config `yaml:"api"`
+	// NATS says where queries come from besides: NATS servers that the probe connects to, for hosts that nobody can dial.
+	// Whoever asks there needs one of the tokens of api.
+	NATS natshttp.Settings `yaml:"nats"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Tracing says where traces of queries go.
 	Tracing telemetry.Config `yaml:"tracing"`
 	// Log goes to standard error.
@@ -93,6 +92,8 @@ func Default() Config {
 		Meter:   a.Meter,
 		Query:   Query{MaxGroups: a.Engine.MaxGroups, Memory: a.Engine.Memory},
 		API:     api,
+		NATS:    natshttp.DefaultSettings(),
+		Enrich:  enrich.DefaultConfig(),
 		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -105,12 +106,12 @@ func Load(path string) (Config, error) {
 		return Config{}, fmt.Errorf("read configuration: %w (weir-probe example-config prints one)", err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	text, err := io.ReadAll(io.LimitReader(file, configfile.MaxSize+1))
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
 	}
-	if len(text) > maxSize {
-		return Config{}, fmt.Errorf("read configuration %s: longer than %d bytes: is it the right file?", path, maxSize)
+	if len(text) > configfile.MaxSize {
+		return Config{}, fmt.Errorf("read configuration %s: longer than %d bytes: is it the right file?", path, configfile.MaxSize)
 	}
 	cfg, err := Parse(text)
 	if err != nil {
@@ -120,31 +121,12 @@ func Load(path string) (Config, error) {
 }
 
 // Parse reads and checks a configuration; what the text does not name has its default.
-func Parse(text []byte) (cfg Config, err error) {
-	defer func() {
-		if fault := recover(); fault != nil { // the YAML library panics on some texts that are none
-			cfg, err = Config{}, fmt.Errorf("the text is no valid YAML (%.200s)", strings.Join(strings.Fields(fmt.Sprint(fault)), " "))
-		}
-	}()
-	if err := checkValues(text); err != nil {
+func Parse(text []byte) (Config, error) {
+	cfg := Default()
+	if err := configfile.Decode(text, &cfg); err != nil {
 		return Config{}, err
 	}
-	cfg = Default()
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField(), yaml.CustomUnmarshaler(readDuration))
-	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, oneLine(err)
-	}
 	return cfg, cfg.Validate()
-}
-
-// readDuration reads a duration, be it a text or the number 0, which the library takes for none.
-func readDuration(d *time.Duration, node []byte) error {
-	var text string
-	err := yaml.Unmarshal(node, &text)
-	if err == nil {
-		*d, err = time.ParseDuration(text)
-	}
-	return err
 }
 
 // Validate says everything that is wrong.
@@ -170,6 +152,12 @@ func (c Config) Validate() error {
 	}
 	if err := c.API.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("api: %w", err))
+	}
+	if err := c.NATS.Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.NATS.Enabled() && len(c.API.Tokens) == 0 {
+		faults = append(faults, errors.New("nats: nobody could ask: api.tokens is empty (weir-probe token makes one)"))
 	}
 	if err := c.Tracing.Validate(); err != nil {
 		faults = append(faults, err)
@@ -202,50 +190,3 @@ var example string
 
 // Example is a configuration with every key, its meaning and its default.
 func Example() string { return example }
-
-// oneLine turns the YAML library's error into one line, with the nearest key where one is unknown.
-func oneLine(err error) error {
-	var fault yaml.Error
-	if !errors.As(err, &fault) {
-		return errors.New(strings.Join(strings.Fields(err.Error()), " "))
-	}
-	message := strings.Join(strings.Fields(fault.GetMessage()), " ")
-	token := fault.GetToken()
-	if token == nil {
-		return errors.New(message)
-	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
-		message = fmt.Sprintf("unknown key %q", token.Value)
-		if near, ok := flow.Nearest(token.Value, keys(reflect.TypeFor[Config]())); ok {
-			message += fmt.Sprintf("; did you mean %q?", near)
-		}
-	}
-	return fmt.Errorf("line %d, column %d: %s", token.Position.Line, token.Position.Column, message)
-}
-
-// keys lists the keys of a configuration struct at every depth.
-func keys(t reflect.Type) []string {
-	switch t.Kind() {
-	case reflect.Slice, reflect.Pointer:
-		return keys(t.Elem())
-	case reflect.Struct:
-		var found []string
-		for i := range t.NumField() {
-			if name := key(t.Field(i)); name != "" {
-				found = append(append(found, name), keys(t.Field(i).Type)...)
-			}
-		}
-		return found
-	}
-	return nil
-}
-
-// key is a field's name in the file; empty if it is not read from there.
-func key(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	if name == "-" {
-		return ""
-	}
-	return name
-}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/pkg/configfile"
 	"github.com/weirflow/weir/probe/store"
 )
 
@@ -80,7 +81,7 @@ func TestParseFaults(t *testing.T) {
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	long := filepath.Join(dir, "long.yaml")
-	if err := os.WriteFile(long, []byte(strings.Repeat("# comment\n", maxSize/10+1)), 0o600); err != nil {
+	if err := os.WriteFile(long, []byte(strings.Repeat("# comment\n", configfile.MaxSize/10+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{

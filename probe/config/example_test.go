@@ -18,13 +18,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirflow/weir/internal/testenv"
+	"github.com/weirflow/weir/pkg/configfile"
 	"github.com/weirflow/weir/pkg/serve"
 )
 
 var update = flag.Bool("update", false, "write example.yaml anew")
 
 // sections are the packages whose structs make up the configuration.
-var sections = []string{"probe/config", "probe/agent", "probe/store", "probe/meter", "probe/table", "pkg/serve", "pkg/telemetry"}
+var sections = []string{"probe/config", "probe/agent", "probe/store", "probe/meter", "probe/table", "pkg/serve", "pkg/natshttp", "pkg/enrich", "pkg/telemetry"}
 
 func TestExampleIsGeneratedFromTheStructs(t *testing.T) {
 	comments := map[string]string{}
@@ -131,7 +132,7 @@ func (g *generator) value(v reflect.Value, depth int) {
 	indent := strings.Repeat("  ", depth)
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name := key(f)
+		name := configfile.Key(f)
 		if name == "" {
 			continue
 		}

@@ -16,10 +16,11 @@ import (
 
 // answerColumns makes a row of each group, from segments and loose rows.
 func (r *run) answerColumns(ctx context.Context, result *wire.Result) error {
-	pl, err := r.newPlan(r.shape, newCondition(r.query.Matcher.Rows()))
+	pl, err := r.newPlan(r.shape, r.condition())
 	if err != nil {
 		return err
 	}
+	pl.limitTo(r.keep)
 	t, total, err := pl.rankColumns(ctx, r.query)
 	if err != nil {
 		return err
@@ -31,13 +32,14 @@ func (r *run) answerColumns(ctx context.Context, result *wire.Result) error {
 
 // answerSeriesColumns ranks the groups without their time, then reads the bins of those that are kept.
 func (r *run) answerSeriesColumns(ctx context.Context, result *wire.Result) error {
-	c := newCondition(r.query.Matcher.Rows())
-	if r.query.Other && r.query.Matcher.HasGroup() {
+	c := r.condition()
+	if r.query.Other && (r.query.Matcher.HasGroup() || r.keep != nil) {
 		// Which rows belong to the remainder is only known when all groups are.
 		pl, err := r.newPlan(r.shape, c)
 		if err != nil {
 			return err
 		}
+		pl.limitTo(r.keep)
 		if r.groups, err = pl.collectColumns(ctx, r.engine.cfg.MaxGroups); err != nil {
 			return err
 		}
@@ -51,6 +53,7 @@ func (r *run) answerSeriesColumns(ctx context.Context, result *wire.Result) erro
 	if err != nil {
 		return err
 	}
+	pl.limitTo(r.keep)
 	t, sum, err := pl.rankColumns(ctx, &ranking)
 	if err != nil {
 		return err
@@ -81,12 +84,7 @@ func (r *run) sumKept(ctx context.Context, kept map[key]struct{}, c *condition) 
 	if err != nil {
 		return nil, err
 	}
-	pl.only = keySet{}
-	for k := range kept {
-		if p, ok := pl.pack(&k); ok {
-			pl.only[p] = struct{}{}
-		}
-	}
+	pl.limitTo(kept)
 	return pl.collectColumns(ctx, r.engine.cfg.MaxGroups)
 }
 

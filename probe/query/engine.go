@@ -149,6 +149,7 @@ func (e *Engine) QueryReporting(ctx context.Context, q *wire.Query, report func(
 	if err := r.selectInterfaces(ctx); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
+	r.keepNamed()
 	if err := r.collectAll(ctx, start); err != nil {
 		return nil, err
 	}
@@ -167,6 +168,7 @@ type run struct {
 	query       *wire.Query
 	first, last int64
 	shape       shape
+	hostLabels  wire.HostLabels  // those that the query groups by
 	keep        map[key]struct{} // groups without their time that count; nil: all
 	known       []string         // interfaces there are
 	interfaces  []string         // those selected
@@ -187,6 +189,7 @@ type run struct {
 
 func (e *Engine) newRun(q *wire.Query, first, last int64) *run {
 	r := &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+	r.hostLabels = wire.HostLabelsOf(r.shape.labels, func(name string) string { return e.deps.Labels[name] })
 	if q.Seen {
 		r.seen = make(map[key]seenSpan)
 	}

@@ -24,7 +24,8 @@ type shape struct {
 	query                                              *wire.Query
 	time, source, destination, port, protocol, verdict bool
 	iface, host, hostID                                bool
-	sourceBits, destinationBits                        uint8 // 0: whole addresses
+	labels                                             []string // of the host
+	sourceBits, destinationBits                        uint8    // 0: whole addresses
 }
 
 func shapeOf(q *wire.Query) shape {
@@ -39,6 +40,7 @@ func shapeOf(q *wire.Query) shape {
 		iface:       !q.Merge || q.Has("iface"),
 		host:        !q.Merge || q.Has("host"),
 		hostID:      !q.Merge || q.Has("hostid"),
+		labels:      q.LabelNames(),
 	}
 	for _, c := range q.Columns {
 		switch c.Field.Name {
@@ -99,6 +101,7 @@ func (r *run) row(s *shape, g *group) wire.Row {
 	if s.hostID {
 		row.Labels.HostID = r.engine.deps.HostID
 	}
+	row.Labels.HostLabels = r.hostLabels
 	a := &row.Attributes
 	if s.source {
 		a.Source, a.SourceBits = k.source.Netip(k.family), s.sourceBits

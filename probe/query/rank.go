@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -22,7 +23,8 @@ type top struct {
 	worst  uint64 // then the rank of the last one kept at that time
 	rest   flow.Counters
 	cut    int64
-	over   bool // more than max had to be held
+	over   bool   // more than max had to be held
+	floor  uint64 // groups of a greater rank are below the threshold
 }
 
 // ranked is a group and the number by which it is ranked, the least first.
@@ -35,7 +37,11 @@ type ranked struct {
 const maxKept = 1 << 40
 
 func newTop(q *wire.Query, limit int64) *top {
-	return &top{query: q, limit: int(min(limit, maxKept))}
+	t := &top{query: q, limit: int(min(limit, maxKept)), floor: math.MaxUint64}
+	if q.Threshold > 0 {
+		t.floor = t.rank(q.Threshold, 0)
+	}
+	return t
 }
 
 // rank of a group by its weight, or the end of its bin.
@@ -68,8 +74,8 @@ func (t *top) push(rank uint64, g group) {
 	t.over = t.over || t.max > 0 && len(t.groups) > 2*t.max+64
 }
 
-// worse says that a group ranks behind the last one kept whatever its key is.
-func (t *top) worse(rank uint64) bool { return t.full && rank > t.worst }
+// worse says that a group ranks behind the last one kept whatever its key is, or is below the threshold.
+func (t *top) worse(rank uint64) bool { return t.full && rank > t.worst || rank > t.floor }
 
 func (t *top) drop(c flow.Counters) {
 	t.rest.Add(c)

@@ -42,6 +42,9 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 // MarshalText is the inverse of UnmarshalText, in the largest unit that keeps it whole.
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
+// Expected says what a configuration takes.
+func (Bytes) Expected() string { return "size such as 50GB or 512MiB" }
+
 func (b Bytes) String() string {
 	for _, u := range byteUnits {
 		if b != 0 && int64(b)%u.size == 0 && u.name != "B" {
@@ -73,6 +76,9 @@ func (a *Age) UnmarshalText(text []byte) error {
 
 // MarshalText is the inverse of UnmarshalText.
 func (a Age) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// Expected says what a configuration takes.
+func (Age) Expected() string { return "age such as 400d or 36h" }
 
 func (a Age) String() string {
 	switch {

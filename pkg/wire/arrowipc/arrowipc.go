@@ -5,6 +5,7 @@
 //
 //	timestamp            timestamp[us, UTC]        with time in the query
 //	iface, host, host_id dictionary<int32, utf8>   if named, and all three without merge
+//	label.NAME           dictionary<int32, utf8>   labels of the host that are named
 //	sip, dip             utf8                      "10.1.2.3", or a network "10.1.0.0/16" under the name sip/16
 //	dport, proto         uint16, uint8
 //	verdict              dictionary<int32, utf8>
@@ -32,20 +33,17 @@ import (
 // resultKey is the key of the schema's metadata under which the result without its rows stands.
 const resultKey = "weir.result"
 
-// batchRows is the number of rows of a record batch: few enough to stay in a cache while its columns are made.
+// batchRows is the number of rows of a record batch: few enough for its columns to stay in a cache until they are written.
 const batchRows = 1 << 12
+
+// stripRows is the number of rows that all columns are filled with in turn: they stay in the nearest cache meanwhile.
+const stripRows = 64
 
 // beforePrefix starts the names of the counters of the earlier span.
 const beforePrefix = "before_"
 
 // counters are the wire names of all counters, in the order of wire.Counters.
 var counters = [...]string{"br", "bs", "pr", "ps", "ca", "cc", "cr", "rtt_ns", "rtt_n"}
-
-// values are the counters in the order of their names.
-func values(c *wire.Counters) [len(counters)]uint64 {
-	return [...]uint64{c.BytesReceived, c.BytesSent, c.PacketsReceived, c.PacketsSent, c.Attempts, c.Accepts, c.Rejects,
-		c.RoundTripNanoseconds, c.RoundTrips}
-}
 
 var (
 	timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
@@ -59,6 +57,11 @@ func columns(q *wire.Query) []wire.Column {
 		if q.Has(name) || !q.Merge && name != "time" {
 			f, _ := flow.LookupField(name)
 			list = append(list, wire.Column{Field: f, Name: f.Name})
+		}
+	}
+	for _, c := range q.Columns {
+		if c.Label != "" {
+			list = append(list, c)
 		}
 	}
 	for _, name := range []string{"sip", "dip", "dport", "proto", "verdict"} {

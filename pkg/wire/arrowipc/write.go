@@ -3,7 +3,6 @@ package arrowipc
 import (
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -42,9 +41,12 @@ type encoder struct {
 	fields  []arrow.Field
 }
 
-// column makes one or more columns of a batch.
+// column makes one or more columns of a batch: reset begins one, fill puts the values of some rows at their place, and
+// arrays appends the columns to the list.
 type column interface {
-	encode(arrays []arrow.Array, rows []wire.Row) []arrow.Array
+	reset(rows int)
+	fill(rows []wire.Row, start int)
+	arrays(list []arrow.Array) []arrow.Array
 }
 
 func newEncoder(q *wire.Query, r *wire.Result) *encoder {
@@ -63,15 +65,9 @@ func newEncoder(q *wire.Query, r *wire.Result) *encoder {
 		}
 	}
 	collect(named, r.Rows)
-	e.addCounters("", func(row *wire.Row) *wire.Counters { return &row.Counters })
+	e.addCounters("", &sums{})
 	if q.Compares() {
-		none := &wire.Counters{}
-		e.addCounters(beforePrefix, func(row *wire.Row) *wire.Counters {
-			if row.Before == nil {
-				return none
-			}
-			return row.Before
-		})
+		e.addCounters(beforePrefix, &sums{earlier: true})
 	}
 	return e
 }
@@ -79,21 +75,26 @@ func newEncoder(q *wire.Query, r *wire.Result) *encoder {
 func (e *encoder) addField(c wire.Column) {
 	field := arrow.Field{Name: wireName(c), Type: textType, Nullable: true}
 	var made column
+	if c.Label != "" {
+		e.fields = append(e.fields, field)
+		e.columns = append(e.columns, &texts{kind: labelText, label: c.Label})
+		return
+	}
 	switch c.Field.Name {
 	case "time":
 		field.Type, made = timeType, &times{of: func(row *wire.Row) time.Time { return row.Labels.Timestamp }}
 	case "iface":
-		made = &texts{of: func(row *wire.Row) string { return row.Labels.Iface }}
+		made = &texts{kind: ifaceText}
 	case "host":
-		made = &texts{of: func(row *wire.Row) string { return row.Labels.Host }}
+		made = &texts{kind: hostText}
 	case "hostid":
-		made = &texts{of: func(row *wire.Row) string { return row.Labels.HostID }}
+		made = &texts{kind: hostIDText}
 	case "verdict":
-		made = &texts{of: func(row *wire.Row) string { return row.Attributes.Verdict }}
+		made = &texts{kind: verdictText}
 	case "sip":
-		field.Type, made = arrow.BinaryTypes.String, &addresses{bits: c.Prefix, of: func(row *wire.Row) netip.Addr { return row.Attributes.Source }}
+		field.Type, made = arrow.BinaryTypes.String, &addresses{bits: c.Prefix, source: true}
 	case "dip":
-		field.Type, made = arrow.BinaryTypes.String, &addresses{bits: c.Prefix, of: func(row *wire.Row) netip.Addr { return row.Attributes.Destination }}
+		field.Type, made = arrow.BinaryTypes.String, &addresses{bits: c.Prefix}
 	case "dport":
 		field.Type, field.Nullable, made = arrow.PrimitiveTypes.Uint16, false, &ports{}
 	case "proto":
@@ -107,17 +108,27 @@ func (e *encoder) addTime(name string, of func(*wire.Row) time.Time) {
 	e.columns = append(e.columns, &times{of: of})
 }
 
-func (e *encoder) addCounters(prefix string, of func(*wire.Row) *wire.Counters) {
+func (e *encoder) addCounters(prefix string, made *sums) {
 	for _, name := range counters {
 		e.fields = append(e.fields, arrow.Field{Name: prefix + name, Type: arrow.PrimitiveTypes.Uint64})
 	}
-	e.columns = append(e.columns, &sums{of: of})
+	e.columns = append(e.columns, made)
 }
 
+// encode fills all columns with some rows, then with some more, so that a row comes into the cache once.
 func (e *encoder) encode(rows []wire.Row) []arrow.Array {
+	for _, c := range e.columns {
+		c.reset(len(rows))
+	}
+	for start := 0; start < len(rows); start += stripRows {
+		strip := rows[start:min(start+stripRows, len(rows))]
+		for _, c := range e.columns {
+			c.fill(strip, start)
+		}
+	}
 	arrays := make([]arrow.Array, 0, len(e.fields))
 	for _, c := range e.columns {
-		arrays = c.encode(arrays, rows)
+		arrays = c.arrays(arrays)
 	}
 	return arrays
 }
