@@ -5,6 +5,7 @@
 //
 //	timestamp            timestamp[us, UTC]        with time in the query
 //	iface, host, host_id dictionary<int32, utf8>   if named, and all three without merge
+//	label.KEY            dictionary<int32, utf8>   labels of hosts, in the order of the query
 //	sip, dip             utf8                      "10.1.2.3", or a network "10.1.0.0/16" under the name sip/16
 //	dport, proto         uint16, uint8
 //	verdict              dictionary<int32, utf8>
@@ -58,6 +59,11 @@ func columns(q *wire.Query) []wire.Column {
 			list = append(list, wire.Column{Field: f, Name: f.Name})
 		}
 	}
+	for _, c := range q.Columns {
+		if c.Label != "" {
+			list = append(list, c)
+		}
+	}
 	for _, name := range []string{"sip", "dip", "dport", "proto", "verdict"} {
 		for _, c := range q.Columns {
 			if c.Field.Name == name {
@@ -70,7 +76,7 @@ func columns(q *wire.Query) []wire.Column {
 
 // wireName is the name of a column's member in the JSON of a row.
 func wireName(c wire.Column) string {
-	if c.Prefix > 0 {
+	if c.Prefix > 0 || c.Label != "" {
 		return c.Name
 	}
 	return c.Field.Wire

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -118,6 +119,13 @@ func setColumn(rows []wire.Row, name string, values arrow.Array) error {
 		return each(values, func(v *array.Uint16, i int) { rows[i].Attributes.DestinationPort = v.Value(i) })
 	case "proto":
 		return each(values, func(v *array.Uint8, i int) { rows[i].Attributes.Protocol = flow.Protocol(v.Value(i)) })
+	}
+	if key, ok := strings.CutPrefix(name, "label."); ok {
+		return setTexts(rows, values, func(row *wire.Row, text string) {
+			labels := maps.Collect(row.Labels.HostLabels.All)
+			labels[key] = text
+			row.Labels.HostLabels = wire.HostLabelsFrom(labels)
+		})
 	}
 	if base, bits, _ := strings.Cut(name, "/"); base == "sip" || base == "dip" {
 		return setAddresses(rows, values, base, bits)

@@ -76,6 +76,8 @@ func (e *encoder) addField(c wire.Column) {
 	field := arrow.Field{Name: wireName(c), Type: textType, Nullable: true}
 	var made column
 	switch c.Field.Name {
+	default: // a label, see columns
+		made = &texts{kind: labelText, label: c.Label}
 	case "time":
 		field.Type, made = timeType, &times{of: func(row *wire.Row) time.Time { return row.Labels.Timestamp }}
 	case "iface":
