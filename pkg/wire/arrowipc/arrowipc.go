@@ -17,7 +17,7 @@
 // without its rows, status and summary included.
 //
 // A stream without Arrow's end mark was cut. There is no reader here: Arrow's makes room for as much as a stream claims
-// to have, so that our client reads JSON and NDJSON.
+// to have. Our client reads streams by package arrowstream.
 //
 // Neighbours: wire has the result and chooses the format; Arrow stays out of wire, since it costs time at the start of
 // a process.
