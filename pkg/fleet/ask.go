@@ -57,7 +57,7 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 		f.outcomes.count(wire.ClassBreaker)
 		return err
 	}
-	slow := hostSlow
+	slow, given := hostSlow, remaining(ctx)
 	if prober, ok := s.client.(Prober); ok && trial {
 		err = f.signOfLife(ctx, prober)
 		if err != nil {
@@ -66,7 +66,6 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	} else if !ok {
 		slow = hostFails
 	}
-	given := remaining(ctx)
 	if err == nil {
 		err = work(ctx)
 	}
