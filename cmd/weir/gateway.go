@@ -89,7 +89,7 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), g.Collector())
 	server, err := serve.New(cfg.API, serve.Deps{
-		Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String()}, Extra: g.Routes(),
+		Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String(), Abilities: g.Abilities()}, Extra: g.Routes(),
 		Registerer: registry, Gatherer: registry, Lists: g.Lists(), RuntimeID: g.RuntimeID(), Traces: traces.Provider(), Now: v.app.now,
 	})
 	if err != nil {
