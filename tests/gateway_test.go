@@ -101,7 +101,7 @@ func TestTwoLevelsOfGatewaysAreAsOne(t *testing.T) {
 		}
 		want, got := post(t, one.url, r), post(t, two.url, r)
 		if a, b := decoded(t, want).Summary.Hits, decoded(t, got).Summary.Hits; b.Bound && a.Total <= b.Total { // how close the bound is, depends
-			want, got = hits.ReplaceAllString(want, ""), hits.ReplaceAllString(got, "")
+			want, got = hits.ReplaceAllString(want, `"total":0`), hits.ReplaceAllString(got, `"total":0`)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%+v: -one +two: %s", r, diff)
