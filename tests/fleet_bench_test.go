@@ -167,16 +167,17 @@ func (g *benchGateway) ask(b *testing.B, hosts int, want map[wire.Class]int, wit
 	if err != nil || len(result.Rows) != 25 || len(result.HostsStatuses) != hosts {
 		b.Fatalf("%v: %d rows of %d hosts: %.300s", err, len(result.Rows), len(result.HostsStatuses), text)
 	}
-	failed := map[wire.Class]int{}
+	failed, said := map[wire.Class]int{}, ""
 	for name, s := range result.HostsStatuses {
 		if s.Class != "" {
 			failed[s.Class]++
+			said = name + ": " + s.Message
 		} else if s.State != wire.StateOK {
 			b.Fatalf("%s: %+v", name, s)
 		}
 	}
 	if within < time.Minute && fmt.Sprint(failed) != fmt.Sprint(want) {
-		b.Fatalf("hosts that failed by class: %v, want %v", failed, want)
+		b.Fatalf("hosts that failed by class: %v, want %v; %s", failed, want, said)
 	}
 	if took > within {
 		b.Logf("the answer took %v, the bound is %v", took, within)

@@ -57,20 +57,20 @@ func keys(t reflect.Type) (all []string) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"inventry: {}":                                        `line 1, column 1: unknown key "inventry"; did you mean "inventory"?`,
-		"fleet: {host_timeout: soon}":                         `line 1, column 23: fleet.host_timeout: "soon" is no duration`,
-		"fleet: {concurrency: 0}":                             "fleet: concurrency",
-		"auth: [{name: a}]":                                   "auth[0]: a: for is missing",
-		"auth: [{name: a, for: [x]}, {name: a, for: [x]}]":    "auth[1]: a second credential",
-		"auth: [{name: a, for: [1.2.3.4/99]}]":                "is no network",
-		"auth: [{name: a, for: [x], key_file: k}]":            "belong together",
-		"inventory: {http_sd: [{url: ftp://x}]}":              "inventory.http_sd[0]: url",
-		"inventory: {http_sd: [{url: 'https://me:pw@x'}]}":    "without user and password",
-		"inventory: {dns_srv: [{refresh: 1m}]}":               "inventory.dns_srv[0]: name is missing",
+		"inventry: {}":                                               `line 1, column 1: unknown key "inventry"; did you mean "inventory"?`,
+		"fleet: {host_timeout: soon}":                                `line 1, column 23: fleet.host_timeout: "soon" is no duration`,
+		"fleet: {concurrency: 0}":                                    "fleet: concurrency",
+		"auth: [{name: a}]":                                          "auth[0]: a: for is missing",
+		"auth: [{name: a, for: [x]}, {name: a, for: [x]}]":           "auth[1]: a second credential",
+		"auth: [{name: a, for: [1.2.3.4/99]}]":                       "is no network",
+		"auth: [{name: a, for: [x], key_file: k}]":                   "belong together",
+		"inventory: {http_sd: [{url: ftp://x}]}":                     "inventory.http_sd[0]: url",
+		"inventory: {http_sd: [{url: 'https://me:pw@x'}]}":           "without user and password",
+		"inventory: {dns_srv: [{refresh: 1m}]}":                      "inventory.dns_srv[0]: name is missing",
 		"inventory: {file_sd: [{path: x, defaults: {scheme: ftp}}]}": "expected https or http",
-		"lists: [{name: 'a b', path: x}]":                     "lists[0]",
-		"api: {listen: [{tcp: ':8145'}]}":                     "api: listen[0]: tcp :8145 without tls",
-		"max_answer: 1":                                       "max_answer",
+		"lists: [{name: 'a b', path: x}]":                            "lists[0]",
+		"api: {listen: [{tcp: ':8145'}]}":                            "api: listen[0]: tcp :8145 without tls",
+		"max_answer: 1":                                              "max_answer",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%s: %v, want %q", text, err, want)
