@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,17 +48,16 @@ type CacheDeps struct {
 	Now func() time.Time // nil: time.Now
 	// Role is the role of whoever asks in a context; what one role got is not given to another. Nil: all are alike.
 	Role func(context.Context) string
-	// Registerer takes the cache's metrics.
-	Registerer prometheus.Registerer
 }
 
 // Cache keeps answers of hosts to questions about days that are over, in UTC, the least recently used going first. An
-// answer is kept under its host, the question and the asker's role, with the version of the data that the host named;
+// answer is kept under its host's client, the question and the asker's role, with the version of the data that the host named;
 // hosts that name none, such as goProbe's, are not cached. It is safe for concurrent use.
 type Cache struct {
 	cfg     CacheConfig
 	deps    CacheDeps
 	metrics cacheMetrics
+	clients atomic.Uint64 // made so far
 
 	mu    sync.Mutex
 	kept  map[cacheKey]*list.Element
@@ -100,20 +100,27 @@ func NewCache(cfg CacheConfig, deps CacheDeps) (*Cache, error) {
 		bytes:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_cache_bytes", Help: "Memory that cached answers take."}),
 		entries: prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_cache_answers", Help: "Cached answers."}),
 	}}
-	if deps.Registerer == nil {
-		return c, nil
-	}
-	for _, m := range []prometheus.Collector{c.metrics.lookups, c.metrics.bytes, c.metrics.entries} {
-		if err := deps.Registerer.Register(m); err != nil {
-			return nil, fmt.Errorf("register the metrics of the cache: %w", err)
-		}
-	}
 	return c, nil
 }
 
-// Client puts the cache in front of a host's client. name and id are the host's; two hosts must not share both.
-func (c *Cache) Client(name, id string, inner Client) Client {
-	one := cachedClient{Client: inner, cache: c, host: name + "\x00" + id}
+// Describe is part of prometheus.Collector.
+func (c *Cache) Describe(ch chan<- *prometheus.Desc) {
+	c.metrics.lookups.Describe(ch)
+	c.metrics.bytes.Describe(ch)
+	c.metrics.entries.Describe(ch)
+}
+
+// Collect is part of prometheus.Collector.
+func (c *Cache) Collect(ch chan<- prometheus.Metric) {
+	c.metrics.lookups.Collect(ch)
+	c.metrics.bytes.Collect(ch)
+	c.metrics.entries.Collect(ch)
+}
+
+// Client puts the cache in front of a host's client. What was kept of another client is not given by this one, even of the
+// same host: its address or credentials may have changed.
+func (c *Cache) Client(inner Client) Client {
+	one := cachedClient{Client: inner, cache: c, host: c.clients.Add(1)}
 	if p, ok := inner.(Prober); ok {
 		return probingClient{one, p}
 	}
@@ -123,7 +130,7 @@ func (c *Cache) Client(name, id string, inner Client) Client {
 type cachedClient struct {
 	Client
 	cache *Cache
-	host  string
+	host  uint64
 }
 
 // probingClient is one whose host can be asked for a sign of life.
@@ -195,7 +202,7 @@ func (c *Cache) closed(r *wire.Request) bool {
 }
 
 // key of an answer. What only says how it is carried makes no difference.
-func (c *Cache) key(ctx context.Context, host string, r *wire.Request) (cacheKey, error) {
+func (c *Cache) key(ctx context.Context, host uint64, r *wire.Request) (cacheKey, error) {
 	asked := *r
 	asked.Caller, asked.Format, asked.KeepAlive = "", "", 0
 	question, err := json.Marshal(&asked)
@@ -203,7 +210,7 @@ func (c *Cache) key(ctx context.Context, host string, r *wire.Request) (cacheKey
 		return cacheKey{}, err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q ", host, c.deps.Role(ctx))
+	fmt.Fprintf(h, "%d %q ", host, c.deps.Role(ctx))
 	h.Write(question)
 	return cacheKey(h.Sum(nil)), nil
 }

@@ -62,11 +62,13 @@ func testCache(t *testing.T, bytes int64) (*Cache, *time.Time) {
 	cfg := DefaultCacheConfig()
 	cfg.Bytes = bytes
 	c, err := NewCache(cfg, CacheDeps{
-		Now:        func() time.Time { return clock },
-		Role:       func(ctx context.Context) string { role, _ := ctx.Value(roleKey{}).(string); return role },
-		Registerer: prometheus.NewPedanticRegistry(),
+		Now:  func() time.Time { return clock },
+		Role: func(ctx context.Context) string { role, _ := ctx.Value(roleKey{}).(string); return role },
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prometheus.NewPedanticRegistry().Register(c); err != nil {
 		t.Fatal(err)
 	}
 	return c, &clock
@@ -99,7 +101,7 @@ func TestWhatIsCached(t *testing.T) {
 		"an error":                       {nil, versioned{err: errors.New("down")}, 3},
 	} {
 		c, _ := testCache(t, 1<<20)
-		h := c.Client("web", "1", &test.host)
+		h := c.Client(&test.host)
 		for range 3 {
 			r := until(midnight)
 			if test.change != nil {
@@ -118,7 +120,7 @@ func TestWhatIsCached(t *testing.T) {
 func TestCacheKeysAndChecks(t *testing.T) {
 	c, clock := testCache(t, 1<<20)
 	web, db := &versioned{version: "1", rows: 3}, &versioned{version: "1"}
-	hosts := []Client{c.Client("web", "1", web), c.Client("db", "2", db)}
+	hosts := []Client{c.Client(web), c.Client(db)}
 	ask := func(host int, role string, r *wire.Request) *wire.Result {
 		t.Helper()
 		result, err := hosts[host].Query(context.WithValue(t.Context(), roleKey{}, role), r)
@@ -180,7 +182,7 @@ func TestCacheKeysAndChecks(t *testing.T) {
 func TestYesterdayIsNotClosedAtMidnight(t *testing.T) {
 	c, clock := testCache(t, 1<<20)
 	web := &versioned{version: "1"}
-	h := c.Client("web", "1", web)
+	h := c.Client(web)
 	for _, minutes := range []int{0, 9} {
 		*clock = midnight.Add(time.Duration(minutes) * time.Minute)
 		_, _ = h.Query(t.Context(), until(midnight))
@@ -197,7 +199,7 @@ func TestCacheIsBounded(t *testing.T) {
 	const bytes = 1 << 20
 	c, _ := testCache(t, bytes)
 	web := &versioned{version: "1", rows: 300}
-	h := c.Client("web", "1", web)
+	h := c.Client(web)
 	for i := range 100 {
 		r := until(midnight)
 		r.Condition = fmt.Sprintf("dport = %d", i)

@@ -87,7 +87,7 @@ func TestCachedDashboardCostsHostsNothing(t *testing.T) {
 		r.put("eth0", midnight+300, 1) // today
 		d := &direct{agent: r.Agent}
 		rigs, clients = append(rigs, r), append(clients, d)
-		hosts = append(hosts, fleet.Host{Name: r.host, Client: cache.Client(r.host, r.hostID, d)})
+		hosts = append(hosts, fleet.Host{Name: r.host, Client: cache.Client(d)})
 	}
 	f, err := fleet.New(hosts, fleet.DefaultConfig(), fleet.Deps{})
 	if err != nil {
