@@ -12,9 +12,12 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/inventory"
+	"github.com/weirflow/weir/pkg/natshttp"
+	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 )
@@ -32,12 +35,20 @@ type Config struct {
 	Auth []Credential `yaml:"auth"`
 	// Fleet bounds how the hosts are asked.
 	Fleet fleet.Config `yaml:"fleet"`
+	// Cache keeps hosts' answers about days that are over.
+	Cache fleet.CacheConfig `yaml:"cache"`
+	// NATS is where hosts are reached that nobody can dial.
+	NATS natshttp.Settings `yaml:"nats"`
+	// NATSServer is one within this process, in place of NATS.
+	NATSServer natsserver.Config `yaml:"nats_server"`
 	// MaxAnswer is the greatest answer of a host in bytes.
 	MaxAnswer int64 `yaml:"max_answer"`
 	// LargeAnswers is how many answers above 64 KiB are read at once; others wait.
 	LargeAnswers int `yaml:"large_answers"`
 	// Lists of addresses that conditions can name.
 	Lists []ListFile `yaml:"lists"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Watch is how often configuration, credentials and lists are looked at for changes; 0: on SIGHUP only.
 	Watch time.Duration `yaml:"watch"`
 	// Tracing says where traces of queries go.
@@ -68,6 +79,8 @@ type Inventory struct {
 	HTTPSD []HTTPSD `yaml:"http_sd"`
 	// DNSSRV are names with SRV records.
 	DNSSRV []DNSSRV `yaml:"dns_srv"`
+	// NATS are hosts that announce themselves over NATS.
+	NATS []NATSDiscovery `yaml:"nats"`
 	// Refresh is how often files are read for changes.
 	Refresh time.Duration `yaml:"refresh"`
 	// Timeout ends the reading of a source; what it had before stays.
@@ -141,7 +154,7 @@ func Default() Config {
 	f := fleet.DefaultConfig()
 	f.Concurrency = 2048
 	return Config{
-		API: api, Fleet: f, MaxAnswer: 64 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
+		API: api, Fleet: f, Cache: fleet.DefaultCacheConfig(), NATS: natshttp.DefaultSettings(), MaxAnswer: 64 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
 		Inventory: Inventory{Refresh: 5 * time.Second, Timeout: inventory.DefaultConfig().Timeout, MaxHosts: inventory.DefaultConfig().MaxHosts},
 		Log:       Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -185,6 +198,7 @@ func (c Config) Validate() error {
 		fault("log.format is %q: text or json", c.Log.Format)
 	}
 	faults = append(faults, c.validateSources()...)
+	faults = append(faults, c.validateNATS()...)
 	names := make(map[string]bool)
 	for i, a := range c.Auth {
 		if err := a.validate(); err != nil {

@@ -79,10 +79,7 @@ func (c Config) Enabled() bool { return c.Listen != "" }
 // Validate says what is wrong, as far as that can be known without reading the files.
 func (c Config) Validate() error {
 	if !c.Enabled() {
-		if c.TokenFile != "" || len(c.Accounts) > 0 || c.Account != "" || c.TLS != (TLS{}) {
-			return errors.New("nats_server: without listen nothing else has an effect")
-		}
-		return nil
+		return c.validateAccounts()
 	}
 	host, _, err := c.listen()
 	if err != nil {
