@@ -17,6 +17,6 @@ it('promises in plugin.json what is there', () => {
     alerting: true,
     dependencies: { grafanaDependency: '>=12.3.0' },
   });
-  expect(pluginJson).not.toHaveProperty('annotations');
-  expect(pluginJson).not.toHaveProperty('streaming');
+  expect(plugin.components.QueryEditorHelp).toBeDefined();
+  expect(pluginJson).toMatchObject({ annotations: true, multiValueFilterOperators: true });
 });

@@ -1,10 +1,10 @@
 import { DataSourcePlugin } from '@grafana/data';
 
-import { ConfigEditor } from './components/ConfigEditor';
-import { QueryEditor } from './components/QueryEditor';
+import { LazyConfigEditor, LazyQueryEditor, LazyQueryHelp } from './components/lazy';
 import { WeirDataSource } from './datasource';
 import { WeirOptions, WeirQuery, WeirSecrets } from './types';
 
 export const plugin = new DataSourcePlugin<WeirDataSource, WeirQuery, WeirOptions, WeirSecrets>(WeirDataSource)
-  .setConfigEditor(ConfigEditor)
-  .setQueryEditor(QueryEditor);
+  .setConfigEditor(LazyConfigEditor)
+  .setQueryEditor(LazyQueryEditor)
+  .setQueryEditorHelp(LazyQueryHelp);

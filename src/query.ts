@@ -1,62 +1,128 @@
+import { QUERY_TYPES, typeInfo } from './queryTypes';
 import { QueryType, WeirQuery } from './types';
 
 /** The version of the query model that this code writes. */
-export const QUERY_VERSION = 1;
+export const QUERY_VERSION = 2;
 
-const DEFAULT_LIMIT: Record<QueryType, number> = { table: 25, timeseries: 10 };
-
-/** The query of a new panel: cheap, and it shows something at once. */
-export const DEFAULT_QUERY: Omit<WeirQuery, 'refId'> = {
+const COMMON: Omit<WeirQuery, 'refId' | 'queryType' | 'attributes' | 'limit' | 'unit'> = {
   version: QUERY_VERSION,
-  queryType: 'table',
   servers: [],
+  hosts: '',
   interfaces: 'any',
-  attributes: ['sip', 'dip', 'dport', 'proto'],
   condition: '',
-  limit: DEFAULT_LIMIT.table,
   direction: 'both',
   value: 'bytes',
-  unit: 'rate',
+  sort: '',
+  ascending: false,
+  resolution: '',
   other: false,
+  compare: '',
+  mirror: false,
+  resolve: false,
+  enrich: false,
+  partial: false,
+  strict: false,
+  debug: false,
+  dedupe: '',
+  a: '',
+  b: '',
+  actors: '',
+  variable: '',
+  label: '',
 };
+
+/** A query of this type in which nothing has been chosen. */
+export function defaultQuery(queryType: QueryType): Omit<WeirQuery, 'refId'> {
+  const { attributes, limit, unit } = typeInfo({ queryType });
+  return { ...COMMON, queryType, attributes, limit, unit, variable: queryType === 'variable' ? 'hosts' : '' };
+}
+
+/** The query of a new panel: cheap, and it shows something at once. */
+export const DEFAULT_QUERY = defaultQuery('table');
 
 /** A query as dashboards hold it: written by hand, by provisioning, or by an earlier version of this plugin. */
 export type SavedQuery = Partial<WeirQuery> & { refId: string };
 
 /** Brings a saved query to the present model. Members it does not know are kept; the argument is not changed. */
 export function decodeQuery(saved: SavedQuery): WeirQuery {
-  const queryType = saved.queryType ?? DEFAULT_QUERY.queryType;
-  return { ...DEFAULT_QUERY, limit: DEFAULT_LIMIT[queryType], ...given(saved) };
+  const given = migrate(onlyGiven(saved));
+  return trimmed({ ...defaultQuery(given.queryType ?? 'table'), ...given });
 }
 
-/** The changes that choosing another query type asks for: a limit nobody touched follows the type's default. */
+// Version 1 had tables of totals, whatever their unit said, and mirrored every graph of both directions.
+function migrate(saved: SavedQuery): SavedQuery {
+  if ((saved.version ?? 1) > 1) {
+    return saved;
+  }
+  const { queryType = 'table', direction = 'both', mirror, unit } = saved;
+  return {
+    ...saved,
+    version: QUERY_VERSION,
+    unit: queryType === 'timeseries' ? (unit ?? 'rate') : 'total',
+    mirror: mirror ?? (queryType === 'timeseries' && direction === 'both' && saved.version === 1),
+  };
+}
+
+/**
+ * The changes that choosing another query type asks for: a limit, attributes and a unit that nobody touched follow the
+ * type's defaults, and a unit the new type does not have does, too.
+ */
 export function changeQueryType(query: WeirQuery, queryType: QueryType): Partial<WeirQuery> {
-  const untouched = query.limit === DEFAULT_LIMIT[query.queryType];
-  return untouched ? { queryType, limit: DEFAULT_LIMIT[queryType] } : { queryType };
+  const [before, after] = [typeInfo(query), QUERY_TYPES[queryType]];
+  const same = (a: string[], b: string[]) => a.join() === b.join();
+  return {
+    queryType,
+    ...(query.limit === before.limit ? { limit: after.limit } : {}),
+    ...(same(query.attributes, before.attributes) ? { attributes: after.attributes } : {}),
+    ...(query.unit === before.unit || !after.units.includes(query.unit) ? { unit: after.unit } : {}),
+  };
 }
 
-/** A query that cannot be answered: a table needs something to group by, a graph does without (the total). */
-export function isIncomplete(query: WeirQuery): boolean {
-  return query.queryType === 'table' && query.attributes.length === 0;
+/** What a query still lacks before it can be answered; undefined if nothing. */
+export function lacks(query: WeirQuery): string | undefined {
+  switch (query.queryType) {
+    case 'table':
+      return query.attributes.length === 0 ? 'A table needs at least one attribute.' : undefined;
+    case 'path':
+      return query.a === '' || query.b === '' ? 'A path needs its two ends.' : undefined;
+    case 'actors':
+      return query.actors === '' ? 'Name a list, or write addresses.' : undefined;
+    case 'nodegraph':
+      return query.attributes.length < 2 ? 'A node graph needs two attributes: from and to.' : undefined;
+    case 'variable':
+      return variableLacks(query);
+    default:
+      return undefined;
+  }
 }
 
-/** The query as one line, for query history and collapsed rows. */
-export function displayText(query: WeirQuery): string {
-  const { attributes, condition, direction, interfaces, limit, queryType, servers, value } = query;
-  const groups = attributes.length > 0 ? `top ${limit} ${attributes.join(',')}` : 'total';
-  const way = direction === 'both' ? '' : ` ${direction}`;
-  return [
-    `${groups} by ${value}${way}`,
-    queryType === 'timeseries' ? 'over time' : '',
-    `on ${interfaces}`,
-    servers.length > 0 ? `at ${servers.join(',')}` : '',
-    condition === '' ? '' : `where ${condition}`,
-  ]
-    .filter(Boolean)
-    .join(' ');
+function variableLacks({ variable, label, attributes }: WeirQuery): string | undefined {
+  switch (variable) {
+    case 'labelValues':
+      return label === '' ? 'Choose a label.' : undefined;
+    case 'values':
+      return attributes.length === 0 ? 'Choose an attribute.' : undefined;
+    default:
+      return undefined;
+  }
 }
 
 // Members that are null or undefined count as not given.
-function given(saved: SavedQuery): SavedQuery {
+function onlyGiven(saved: SavedQuery): SavedQuery {
   return Object.fromEntries(Object.entries(saved).filter(([, member]) => member != null)) as SavedQuery;
+}
+
+function trimmed(query: WeirQuery): WeirQuery {
+  const { hosts, condition, a, b, actors, label } = query;
+  const interfaces = query.interfaces.trim() || COMMON.interfaces;
+  return {
+    ...query,
+    interfaces,
+    hosts: hosts.trim(),
+    condition: condition.trim(),
+    a: a.trim(),
+    b: b.trim(),
+    actors: actors.trim(),
+    label: label.trim(),
+  };
 }

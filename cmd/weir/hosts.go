@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -39,8 +40,11 @@ type hostEntry struct {
 	First      time.Time `json:"first,omitzero"` // of what is stored
 	Last       time.Time `json:"last,omitzero"`
 	Interfaces int       `json:"interfaces"`
-	Capturing  int       `json:"capturing"` // of the interfaces
+	Capturing  int       `json:"capturing"` // of the interfaces; -1 of a host behind a gateway, which does not say
 	Clock      float64   `json:"clock_seconds,omitempty"`
+	// Gateway is the server that the host is behind, Labels are those that its inventory gives the host.
+	Gateway string            `json:"gateway,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
 }
 
 // clockTolerance is how far a host's clock may be off before it is worth a note.
@@ -53,7 +57,7 @@ func (a *app) hostsCommand() *cobra.Command {
 		Short: "Show which servers answer, what they are, and since when they have data",
 		Long: `Ask all servers who they are: name, address, kind, version, state, interfaces (captured now, of all that there
 is data of) and the span that is stored. Without --server the probe of this machine is asked. Clocks that are
-off, and hosts with the same id, are named in notes.
+off, and hosts with the same id, are named in notes. The hosts behind a gateway follow it.
 
 Exit code: 0 if all servers answered; 1 if one did not, or two have the same id.`,
 		Example: `  weir hosts
@@ -83,7 +87,7 @@ func (v *hostsVerb) run(ctx context.Context) error {
 		}
 		v.servers = []string{socket}
 	}
-	entries := make([]hostEntry, len(v.servers))
+	answers := make([][]hostEntry, len(v.servers))
 	var group sync.WaitGroup
 	for i, text := range v.servers {
 		name, address := named(text)
@@ -92,20 +96,22 @@ func (v *hostsVerb) run(ctx context.Context) error {
 			return err
 		}
 		defer server.Close() //nolint:errcheck // closes idle connections
-		entries[i] = hostEntry{Name: cmp.Or(name, hostOf(address, v.servers)), Address: server.Address()}
-		group.Go(func() { v.ask(ctx, server, &entries[i], name != "") })
+		e := hostEntry{Name: cmp.Or(name, hostOf(address, v.servers)), Address: server.Address()}
+		group.Go(func() { answers[i] = v.ask(ctx, server, e, name != "") })
 	}
-	stop := v.app.progress(func() string { return fmt.Sprintf("waiting for %d servers", len(entries)) })
+	stop := v.app.progress(func() string { return fmt.Sprintf("waiting for %d servers", len(answers)) })
 	group.Wait()
 	stop()
+	entries := slices.Concat(answers...)
 	if err := v.show(entries); err != nil {
 		return failure(fmt.Errorf("write the list: %w", err), "")
 	}
 	return v.judge(entries)
 }
 
-// ask completes the entry of one server. Its own name counts unless the command line gives one.
-func (v *hostsVerb) ask(ctx context.Context, server *client.Client, e *hostEntry, hasName bool) {
+// ask completes the entry of one server, and adds those of the hosts behind it. The server's own name counts unless the
+// command line gives one.
+func (v *hostsVerb) ask(ctx context.Context, server *client.Client, e hostEntry, hasName bool) []hostEntry {
 	info, err := server.Info(ctx)
 	var catalog *wire.Catalog
 	if err == nil {
@@ -118,7 +124,7 @@ func (v *hostsVerb) ask(ctx context.Context, server *client.Client, e *hostEntry
 		if errors.As(err, &known) {
 			e.State, e.Reason = string(known.Kind), known.Text
 		}
-		return
+		return []hostEntry{e}
 	}
 	e.State, e.HostID = "ok", catalog.HostID
 	if catalog.Host != "" && !hasName {
@@ -141,6 +147,26 @@ func (v *hostsVerb) ask(ctx context.Context, server *client.Client, e *hostEntry
 			e.Last = i.Last
 		}
 	}
+	list := []hostEntry{e}
+	for _, h := range catalog.Hosts {
+		list = append(list, behind(e.Name, h))
+	}
+	return list
+}
+
+// behind is a host as the gateway that it is behind knows it.
+func behind(gateway string, h wire.CatalogHost) hostEntry {
+	e := hostEntry{
+		Name: h.Name, Gateway: gateway, Kind: h.Kind, Version: h.Version, State: string(cmp.Or(h.State, wire.StateError)), Reason: h.Error, HostID: h.ID,
+		Labels: h.Labels, First: h.First, Last: h.Last, Interfaces: len(h.Interfaces), Capturing: -1,
+	}
+	if h.Class != "" {
+		e.State = string(h.Class)
+	}
+	if off := time.Duration(h.ClockSkewNanoseconds); off.Abs() > clockTolerance {
+		e.Clock = off.Seconds()
+	}
+	return e
 }
 
 func (v *hostsVerb) show(entries []hostEntry) error {
@@ -159,10 +185,18 @@ func (v *hostsVerb) show(entries []hostEntry) error {
 	fmt.Fprint(table, "name\taddress\tkind\tversion\tstate\tinterfaces\tfrom\tto\n")
 	for _, e := range entries {
 		interfaces := "-"
-		if e.State == "ok" {
+		switch {
+		case e.State != "ok":
+		case e.Capturing < 0: // a gateway does not say which of them
+			interfaces = strconv.Itoa(e.Interfaces)
+		default:
 			interfaces = fmt.Sprintf("%d of %d", e.Capturing, e.Interfaces)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", render.Line(e.Name), render.Line(e.Address), cmp.Or(render.Line(e.Kind), "-"),
+		address := render.Line(e.Address)
+		if e.Gateway != "" {
+			address = "via " + render.Line(e.Gateway)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", render.Line(e.Name), address, cmp.Or(render.Line(e.Kind), "-"),
 			cmp.Or(render.Line(e.Version), "-"), e.State, interfaces, moment(e.First), moment(e.Last))
 	}
 	if err := table.Flush(); err != nil {
@@ -180,7 +214,7 @@ func (v *hostsVerb) judge(entries []hostEntry) error {
 		switch {
 		case e.State != "ok":
 			failed++
-			v.app.note("%s: %s", e.Name, e.Reason)
+			v.app.note("%s: %s", e.Name, cmp.Or(e.Reason, e.State))
 		case e.Clock != 0:
 			off := time.Duration(e.Clock * float64(time.Second))
 			v.app.note("%s: its clock is %s %s this machine's", e.Name, render.Duration(off.Abs()), map[bool]string{true: "ahead of", false: "behind"}[off > 0])
@@ -196,7 +230,11 @@ func (v *hostsVerb) judge(entries []hostEntry) error {
 		}
 	}
 	if failed > 0 {
-		return failure(fmt.Errorf("%d of %d servers did not answer", failed, len(entries)), "")
+		what := "servers"
+		if slices.ContainsFunc(entries, func(e hostEntry) bool { return e.Gateway != "" }) {
+			what = "servers and hosts"
+		}
+		return failure(fmt.Errorf("%d of %d %s did not answer", failed, len(entries), what), "")
 	}
 	return nil
 }

@@ -73,7 +73,8 @@ type verb struct {
 func (a *app) verbs() []verb {
 	return []verb{
 		{"query", a.queryCommand}, {"top", a.topCommand}, {"status", a.statusCommand}, {"list", a.listCommand}, {"hosts", a.hostsCommand},
-		{"config", a.configCommand}, {"path", a.pathCommand}, {"asymmetry", a.asymmetryCommand}, {"actors", a.actorsCommand}, {"db", a.dbCommand}, {"completion", a.completionCommand},
+		{"path", a.pathCommand}, {"asymmetry", a.asymmetryCommand}, {"actors", a.actorsCommand}, {"gateway", a.gatewayCommand}, {"config", a.configCommand}, {"db", a.dbCommand},
+		{"completion", a.completionCommand},
 		{"__complete-line", a.lineCommand}, {"version", a.versionCommand},
 	}
 }

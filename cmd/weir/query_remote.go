@@ -29,9 +29,6 @@ func (v *queryVerb) remote(ctx context.Context, attributes string, addresses []s
 	if err != nil {
 		return err
 	}
-	if q.Request.QueryHosts != "" && len(addresses) > 1 {
-		return usage("--hosts chooses hosts at one gateway, but several servers are named", "")
-	}
 	if q, err = v.fixed(q); err != nil {
 		return err
 	}
@@ -128,7 +125,7 @@ func (v *queryVerb) ask(ctx context.Context, q *wire.Query, servers []string) (*
 		if len(servers) == 1 && name == "" {
 			return v.askOne(ctx, q, given{server, v})
 		}
-		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: given{server, v}}
+		host := fleet.Host{Name: cmp.Or(name, hostOf(address, servers)), Client: given{server, v}, Gateway: true} // perhaps: only --hosts makes a difference
 		if slices.ContainsFunc(hosts, func(h fleet.Host) bool { return h.Name == host.Name }) {
 			return nil, usage(fmt.Sprintf("--server: %s is named twice", host.Name), "")
 		}

@@ -6,14 +6,14 @@ import (
 )
 
 // smallAnswer is how much of an answer is read without asking for leave.
-const smallAnswer = 1 << 20
+const smallAnswer = 64 << 10
 
-// Answers is what several clients may hold of large answers: any number of answers is read up to a MiB, and so many at
+// Answers is what several clients may hold of large answers: any number of answers is read up to 64 KiB, and so many at
 // once beyond that. Further ones wait within their deadline, which their servers feel as a full connection. Without
 // it, hosts that send as much as they may would take the memory of all connections together.
 type Answers struct{ large chan struct{} }
 
-// NewAnswers lets so many answers above a MiB be read at once.
+// NewAnswers lets so many answers above 64 KiB be read at once.
 func NewAnswers(large int) *Answers { return &Answers{make(chan struct{}, max(large, 1))} }
 
 // read is the body under the bound; done has to be called when nothing of the answer but its decoded form is left.

@@ -78,6 +78,12 @@ func (a address) String() string {
 	return shown.String()
 }
 
+// IsPrivate says that what is sent to an address cannot be read on the way: by TLS, or within this machine.
+func IsPrivate(text string) bool {
+	a, err := parseAddress(text, false)
+	return err == nil && a.private()
+}
+
 // private says whether what is sent to the address can be read on the way.
 func (a address) private() bool {
 	if a.socket != "" || a.base.Scheme == "https" {

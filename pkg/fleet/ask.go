@@ -53,9 +53,11 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	s := h.state
 	trial, err := s.breaker.enter(f.now(), f.cfg.BreakerFailures)
 	if err != nil {
+		s.outcomes.count(wire.ClassBreaker)
+		f.outcomes.count(wire.ClassBreaker)
 		return err
 	}
-	slow := hostSlow
+	slow, given := hostSlow, remaining(ctx)
 	if prober, ok := s.client.(Prober); ok && trial {
 		err = f.signOfLife(ctx, prober)
 		if err != nil {
@@ -64,7 +66,6 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	} else if !ok {
 		slow = hostFails
 	}
-	given := remaining(ctx)
 	if err == nil {
 		err = work(ctx)
 	}
@@ -72,7 +73,8 @@ func (f *Fleet) guarded(ctx context.Context, h Host, work func(context.Context) 
 	if err != nil {
 		class = classify(err)
 	}
-	s.count(class)
+	s.outcomes.count(class)
+	f.outcomes.count(class)
 	s.breaker.leave(f.now(), &f.cfg, trial, judge(class, given, slow), class, reasonOf(err))
 	return err
 }

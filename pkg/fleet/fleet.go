@@ -100,6 +100,8 @@ type Fleet struct {
 	cfg   Config
 	now   func() time.Time
 	set   sync.Mutex // held by SetHosts
+
+	outcomes totals // of all hosts, those that are gone included
 }
 
 // New returns a fleet of hosts with distinct names, which it asks in the order of their names.

@@ -14,11 +14,11 @@ type state struct {
 	client  Client
 	breaker breaker
 
-	mu       sync.Mutex
-	answers  uint64
-	failures map[wire.Class]uint64
-	able     wire.Abilities // as of ableAt
-	ableAt   time.Time
+	outcomes totals
+
+	mu     sync.Mutex
+	able   wire.Abilities // as of ableAt
+	ableAt time.Time
 
 	asking  chan struct{}                // of capacity 1, full while somebody asks for the catalog
 	catalog atomic.Pointer[wire.Catalog] // the last one
@@ -26,18 +26,36 @@ type state struct {
 	freshAt time.Time
 }
 
-// count books an outcome; empty for an answer.
-func (s *state) count(class wire.Class) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// totals count outcomes: answers, and failures by class.
+type totals struct {
+	mu       sync.Mutex
+	answers  uint64
+	failures map[wire.Class]uint64
+}
+
+// count books an outcome; the class of an answer is empty.
+func (t *totals) count(class wire.Class) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if class == "" {
-		s.answers++
+		t.answers++
 		return
 	}
-	if s.failures == nil {
-		s.failures = make(map[wire.Class]uint64)
+	if t.failures == nil {
+		t.failures = make(map[wire.Class]uint64)
 	}
-	s.failures[class]++
+	t.failures[class]++
+}
+
+func (t *totals) get() (answers uint64, failures map[wire.Class]uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answers, maps.Clone(t.failures)
+}
+
+// Totals counts the answers of hosts, and the hosts that did not answer by class, since the fleet was made.
+func (f *Fleet) Totals() (answers uint64, failures map[wire.Class]uint64) {
+	return f.outcomes.get()
 }
 
 // HostState is a host and how it did since it is known.
@@ -57,9 +75,8 @@ func (f *Fleet) Hosts() []HostState {
 	list := make([]HostState, len(hosts))
 	for i, h := range hosts {
 		s := h.state
-		s.mu.Lock()
-		list[i] = HostState{Name: h.Name, Labels: h.Labels, Groups: h.Groups, Gateway: h.Gateway, Answers: s.answers, Failures: maps.Clone(s.failures)}
-		s.mu.Unlock()
+		list[i] = HostState{Name: h.Name, Labels: h.Labels, Groups: h.Groups, Gateway: h.Gateway}
+		list[i].Answers, list[i].Failures = s.outcomes.get()
 		list[i].Breaker = s.breaker.state(f.now(), f.cfg.BreakerFailures)
 	}
 	return list

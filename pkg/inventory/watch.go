@@ -90,6 +90,22 @@ func NewWatcher(cfg Config, sources []Watched, deps Deps) (*Watcher, error) {
 	return &Watcher{cfg: cfg, deps: deps, sources: slices.Clone(sources), states: make([]state, len(sources))}, nil
 }
 
+// Adopt takes over what another watcher knows of sources of the same name, so that they have their last lists. It is
+// called before Run.
+func (w *Watcher) Adopt(former *Watcher) {
+	former.mu.Lock()
+	known := make(map[string]state, len(former.states))
+	for i, s := range former.states {
+		known[former.sources[i].Name()] = state{list: s.list, loaded: s.loaded, err: s.err}
+	}
+	former.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.sources {
+		w.states[i] = known[w.sources[i].Name()]
+	}
+}
+
 // Run reads all sources, calls update with the whole list, then again after each change, until ctx ends. update is not
 // called concurrently.
 func (w *Watcher) Run(ctx context.Context, update func([]Entry)) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,6 +22,9 @@ import (
 // maxCredit bounds what an asker may grant: a host keeps no more than a page of its answer anyway.
 const maxCredit = 64 << 20
 
+// reunion is how long a host waits for its connection to tell an asker that an answer is lost; an asker waits no longer.
+const reunion = 10 * time.Second
+
 // leastPage is what the host waits for before it sends a part of more, so that little credit makes no little pages.
 const leastPage = 16 << 10
 
@@ -30,6 +34,7 @@ type answer struct {
 	id, inbox, control string
 	page               int
 	crowded            bool
+	cut                atomic.Bool // the connection was lost
 	ctx                context.Context
 	cancel             context.CancelFunc
 
@@ -234,12 +239,15 @@ func (a *answer) SetReadDeadline(t time.Time) error {
 func (a *answer) finish(end string) {
 	a.sending.Lock()
 	defer a.sending.Unlock()
-	if err := a.ctx.Err(); err != nil {
-		a.ended = true
-		if !errors.Is(err, context.DeadlineExceeded) && a.responder.ending.Err() == nil {
-			return // nobody waits
-		}
+	switch err := a.ctx.Err(); {
+	case a.cut.Load():
+		end = "the host lost its connection to the NATS server"
+		a.responder.deps.Link.await(a.responder.ending, reunion)
+	case errors.Is(err, context.DeadlineExceeded) || a.responder.ending.Err() != nil:
 		end = "it was cancelled"
+	case err != nil:
+		a.ended = true
+		return // nobody waits
 	}
 	if end == endDone {
 		a.writeHeader(http.StatusOK)

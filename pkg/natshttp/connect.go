@@ -1,6 +1,7 @@
 package natshttp
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -347,6 +348,39 @@ func (l *Link) state() (connected, private bool, since time.Time, last error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.connected, l.private, l.since, l.last
+}
+
+// await waits until the connection stands, within ctx and for so long; it returns the last error if it does not.
+func (l *Link) await(ctx context.Context, most time.Duration) error {
+	changed := make(chan struct{}, 1)
+	defer l.watch(func(bool) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	for {
+		connected, _, _, last := l.state()
+		if connected {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return fmt.Errorf("no connection to a NATS server%s", because(last))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
 }
 
 // Status of the connection.

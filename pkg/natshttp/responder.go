@@ -125,6 +125,12 @@ func (r *Responder) Run(ctx context.Context) error {
 		}
 		subs = append(subs, s)
 	}
+	// What is published while a connection breaks may be lost, and askers of another connection would wait for it.
+	defer r.deps.Link.watch(func(up bool) {
+		if !up {
+			r.cutAll()
+		}
+	})()
 	r.announce(ctx, discovered)
 	_ = subs[1].Unsubscribe() // no new requests
 	subs = append(subs[:1], subs[2:]...)
@@ -140,6 +146,16 @@ func (r *Responder) shutdown() {
 	timer := time.AfterFunc(r.cfg.Shutdown, r.cancel)
 	defer timer.Stop()
 	r.running.Wait()
+}
+
+// cutAll ends all requests because the connection is lost.
+func (r *Responder) cutAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.answers {
+		a.cut.Store(true)
+		a.cancel()
+	}
 }
 
 // request begins to answer one.

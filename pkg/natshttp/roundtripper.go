@@ -145,40 +145,15 @@ func (t *RoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // ready waits for the connection, no longer than Grace after it was lost.
 func (t *RoundTripper) ready(ctx context.Context, a Address) error {
-	changed := make(chan struct{}, 1)
-	forget := t.link.watch(func(bool) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
-	defer forget()
-	for {
-		connected, _, since, last := t.link.state()
-		if connected {
-			return nil
-		}
-		left := t.cfg.Grace - time.Since(since)
-		if left <= 0 {
-			return fail(a, client.KindUnreachable, last, "is the NATS server up, and are we let in?", "no connection to a NATS server%s", because(last))
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-		timer.Stop()
+	connected, _, since, _ := t.link.state()
+	if connected {
+		return nil
 	}
-}
-
-func because(err error) string {
-	if err == nil {
-		return ""
+	err := t.link.await(ctx, max(t.cfg.Grace-time.Since(since), 0))
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	return ": " + err.Error()
+	return fail(a, client.KindUnreachable, err, "is the NATS server up, and are we let in?", "%v", err)
 }
 
 func (t *RoundTripper) begin(a Address) *exchange {
@@ -205,9 +180,22 @@ func (t *RoundTripper) deliver(m *nats.Msg) {
 	t.mu.Lock()
 	e := t.exchanges[token]
 	t.mu.Unlock()
-	if e != nil { // else it is late
+	switch {
+	case e != nil:
 		e.deliver(m)
+	case isControl(m.Reply) && m.Header.Get(headerEnd) == "":
+		// A host works for nobody: what told it to stop was lost.
+		late := nats.NewMsg(m.Reply)
+		late.Header.Set(headerInstance, m.Header.Get(headerInstance))
+		late.Header.Set(headerCancel, "1")
+		_ = t.link.conn.PublishMsg(late)
 	}
+}
+
+// isControl says that a subject is one of our own, so that no host can make us publish on others.
+func isControl(subject string) bool {
+	parts := strings.Split(subject, ".")
+	return len(parts) == 6 && strings.HasPrefix(subject, prefix) && parts[4] == "control"
 }
 
 // ask sends the request and waits for the head of the answer.

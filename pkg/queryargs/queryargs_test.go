@@ -204,7 +204,7 @@ func TestCommandReadsBack(t *testing.T) {
 	for range 5000 {
 		r := wire.Request{Query: text(), Ifaces: text(), Condition: text(), First: text(), Last: text(), TimeResolution: text(),
 			SortBy: text(), QueryHosts: text(), QueryHostsResolverType: text(), SortAscending: flip(), In: flip(), Out: flip(), Sum: flip(),
-			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), Explain: flip(), Seen: flip(), Compare: text(), Actors: parseActors(text()), NumResults: random.Int64N(3) * random.Int64()}
+			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), Explain: flip(), Seen: flip(), Compare: text(), Dedupe: []string{"", "max"}[random.IntN(2)], Actors: parseActors(text()), NumResults: random.Int64N(3) * random.Int64()}
 		if flip() {
 			r.DNSResolution = &wire.DNSResolution{Timeout: time.Duration(random.Int64N(int64(time.Minute)))}
 		}

@@ -43,9 +43,10 @@ type column struct {
 	name  string // of the column for programs; people see title
 	title string
 	names bool // of the field's addresses
+	label string
 }
 
-// columns are what to show in front of the figures: time, host, host id and interface, then the attributes in the order
+// columns are what to show in front of the figures: time, host, host id, interface and labels, then the attributes in the order
 // of the query, addresses with their names beside them if they were asked for. Rows of several interfaces stay apart
 // unless merged, so that the interface is shown where there may be several.
 func (v View) columns(severalInterfaces bool) []column {
@@ -55,6 +56,11 @@ func (v View) columns(severalInterfaces bool) []column {
 		if v.Query.Has(name) || automatic {
 			f, _ := flow.LookupField(name)
 			columns = append(columns, column{field: f, name: f.Name, title: f.Column})
+		}
+	}
+	for _, c := range v.Query.Columns {
+		if c.Label != "" {
+			columns = append(columns, column{field: c.Field, name: c.Name, title: c.Label, label: c.Label})
 		}
 	}
 	for _, c := range v.Query.Columns {
@@ -104,6 +110,9 @@ type cells struct {
 }
 
 func (c cells) text(of column, row *wire.Row) string {
+	if of.label != "" {
+		return row.Labels.HostLabels.Get(of.label)
+	}
 	if of.names {
 		a := row.Attributes.Source
 		if of.field.Name == "dip" {

@@ -84,9 +84,10 @@ func (s *Server) identifyToken(r *http.Request) (caller, *wire.Problem) {
 	}
 	hash := sha256.Sum256([]byte(secret))
 	var found *token
-	for i := range s.tokens {
-		if subtle.ConstantTimeCompare(hash[:], s.tokens[i].hash) == 1 {
-			found = &s.tokens[i]
+	tokens := *s.tokens.Load()
+	for i := range tokens {
+		if subtle.ConstantTimeCompare(hash[:], tokens[i].hash) == 1 {
+			found = &tokens[i]
 		}
 	}
 	if !ok || found == nil {

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,7 +88,7 @@ type Server struct {
 	deps    Deps
 	mux     *http.ServeMux
 	routes  map[string]Role // by pattern
-	tokens  []token
+	tokens  atomic.Pointer[[]token]
 	slots   chan struct{} // nil: no limit
 	bucket  *bucket
 	guard   *guard
@@ -134,8 +135,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	deps.Info.Features = features(deps.Info.Features, deps.Origins)
 	s := &Server{cfg: cfg, deps: deps, mux: http.NewServeMux(), routes: make(map[string]Role),
-		tokens: decodeTokens(cfg.Tokens), tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
+		tracer: tracer(deps.Traces), guard: newGuard(cfg.Limits.Memory),
 		conns: newConnections(deps.Logger), lists: deps.Lists}
+	tokens := decodeTokens(cfg.Tokens)
+	s.tokens.Store(&tokens)
 	if cfg.Limits.Concurrent > 0 {
 		s.slots = make(chan struct{}, cfg.Limits.Concurrent)
 	}
@@ -171,6 +174,18 @@ func (s *Server) register() (err error) {
 		s.mux.Handle(r.Pattern, handler)
 		s.routes[r.Pattern] = r.Role
 	}
+	return nil
+}
+
+// SetTokens replaces all tokens at once: requests from now on are let in by the new ones only.
+func (s *Server) SetTokens(tokens []Token) error {
+	cfg := s.cfg
+	cfg.Tokens = tokens
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	list := decodeTokens(tokens)
+	s.tokens.Store(&list)
 	return nil
 }
 

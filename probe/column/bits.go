@@ -4,11 +4,11 @@ import "encoding/binary"
 
 // Bit streams are read eight bytes at a time through an array that starts at the current place, so that an index into
 // it needs a mask and no comparison. What is read past the end of a stream is of no use and found by its caller, but
-// it must be there: groupSlack bytes after packed values, windowSlack after the open bits of classes.
+// it must be there: groupSlack bytes after packed values, windowSlack after streams.
 const (
 	groupWindow  = groupSize * 8
 	groupSlack   = groupWindow + 16
-	streamWindow = 1 << 15
+	streamWindow = 1 << 14
 	windowSlack  = streamWindow + 16
 )
 

@@ -16,22 +16,22 @@ const MaxValues = 1 << 16
 // encoding.
 type Codec uint8
 
-// The codecs. The zero value is no codec, so that a run of zero bytes is no chunk.
+// The codecs; 4 and 7 were those of a format that nobody has. The zero value is no codec, so that a run of zero bytes is no chunk.
 const (
 	Constant Codec = 1 // all values are the same
 	Raw      Codec = 2 // eight bytes a value
 	Packed   Codec = 3 // groups of 128, bits packed, with exceptions
-	Classes  Codec = 4 // Huffman-coded classes and frequent values, the other bits as they are
 	Zstd     Codec = 5 // varints in a Zstandard frame
 	Deltas   Codec = 6 // differences of a sorted column, under another codec
-	Given    Codec = 7 // split by the values of another column, each part under a codec of its own
+	Classes  Codec = 8 // Huffman-coded classes and frequent values, each followed by the bits it leaves open
+	Given    Codec = 9 // the same, with a table for each part of the values of another column
 )
 
 var codecNames = [...]string{Constant: "constant", Raw: "raw", Packed: "packed", Classes: "classes", Zstd: "zstd",
 	Deltas: "deltas", Given: "given"}
 
 func (c Codec) String() string {
-	if c == 0 || int(c) >= len(codecNames) {
+	if int(c) >= len(codecNames) || codecNames[c] == "" {
 		return "codec " + strconv.Itoa(int(c))
 	}
 	return codecNames[c]
@@ -74,7 +74,7 @@ func header(b []byte) (info Info, body []byte, err error) {
 		return info, nil, fmt.Errorf("%w: chunk of %d bytes", ErrDamaged, len(b))
 	}
 	codec := Codec(b[0])
-	if codec == 0 || int(codec) >= len(codecNames) {
+	if codec == 0 || int(codec) >= len(codecNames) || codecNames[codec] == "" {
 		return info, nil, fmt.Errorf("%w: unknown %v", ErrDamaged, codec)
 	}
 	at := 1

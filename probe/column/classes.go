@@ -2,11 +2,8 @@ package column
 
 import (
 	"cmp"
-	"encoding/binary"
 	"math/bits"
 	"slices"
-
-	"github.com/klauspost/compress/huff0"
 )
 
 const (
@@ -14,9 +11,6 @@ const (
 	classCount = 128
 	// maxFrequent is the greatest number of values that are symbols of their own.
 	maxFrequent = 100
-	// manySymbols is the least number of symbols that is cut into four streams, which decode faster and take about
-	// nine bytes more.
-	manySymbols = 1024
 )
 
 // classOf returns the class of a value and how many of its lowest bits the class leaves open. The classes are in the
@@ -144,38 +138,6 @@ func log2(x uint32) int {
 	return n<<8 + int((uint64(x)<<8>>n)&0xff)
 }
 
-// appendClasses appends a body of the codec Classes.
-func (e *Encoder) appendClasses(dst []byte, values []uint64) []byte {
-	f := &e.frequent
-	f.count(values)
-	f.choose()
-	var symbolOf [classCount]byte
-	dst, classes := appendClassSet(dst, &f.class, &symbolOf)
-	dst = append(dst, byte(len(f.chosen)))
-	previous := uint64(0)
-	for _, c := range f.chosen {
-		dst = binary.AppendUvarint(dst, c.value-previous)
-		previous = c.value
-	}
-	e.symbols = grow(e.symbols, len(values))
-	open := bitWriter{out: e.raw[:0]}
-	for i, v := range values {
-		if at := f.slotOf[i]; at != noSlot {
-			if n := f.slots[at].symbol; n != noSymbol {
-				e.symbols[i] = byte(classes + int(n))
-				continue
-			}
-		}
-		class, width := classOf(v)
-		e.symbols[i] = symbolOf[class]
-		open.write(v&(1<<width-1), width)
-	}
-	open.flush()
-	e.raw = open.out
-	dst = e.appendSymbols(dst, classes+len(f.chosen))
-	return append(dst, e.raw...)
-}
-
 // appendClassSet appends the set of classes in use and numbers them.
 func appendClassSet(dst []byte, count *[classCount]int, symbolOf *[classCount]byte) ([]byte, int) {
 	first, last := classCount, -1
@@ -200,24 +162,4 @@ func appendClassSet(dst []byte, count *[classCount]int, symbolOf *[classCount]by
 		}
 	}
 	return dst, symbols
-}
-
-// appendSymbols appends the coded symbols of the chunk and their length.
-func (e *Encoder) appendSymbols(dst []byte, different int) []byte {
-	if different == 1 {
-		return binary.AppendUvarint(dst, 0)
-	}
-	if e.huffman == nil {
-		e.huffman = &huff0.Scratch{Reuse: huff0.ReusePolicyNone}
-	}
-	compress := huff0.Compress4X
-	if len(e.symbols) < manySymbols {
-		compress = huff0.Compress1X
-	}
-	coded, _, err := compress(e.symbols, e.huffman)
-	if err != nil { // they do not get smaller
-		coded = e.symbols
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(coded)))
-	return append(dst, coded...)
 }

@@ -6,22 +6,23 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
 
 // Decoder reads chunks. Its zero value is ready; it keeps its scratch space, so one should be used for many chunks.
 // It is for one goroutine at a time.
 type Decoder struct {
-	table   [256]class
-	huffman *huff0.Scratch
-	zstd    *zstd.Decoder
-	pad     []byte // a bit stream with slack behind it
-	symbols []byte
-	raw     []byte
-	wide    []uint64
-	parts   []uint64
-	partOf  []byte
+	entries   []entry // of all parts
+	bases     []uint64
+	partCodes [classCount]partCode
+	widest    uint // the most bits that a value takes
+	zstd      *zstd.Decoder
+	pad       []byte // a bit stream with slack behind it
+	raw       []byte
+	wide      []uint64
+	partOf    []byte
+	ofSmall   [smallContexts]byte
+	lows      [256]uint64 // masks of the lowest bits, by their number
 }
 
 // Decode decodes a chunk into dst, whose elements it overwrites and whose length it sets, and returns it; the memory
@@ -84,7 +85,7 @@ func (d *Decoder) plain(dst []uint64, codec Codec, body []byte) error {
 	case Packed:
 		return d.packed(dst, body)
 	case Classes:
-		return d.unclass(dst, body)
+		return d.coded(dst, body, 1, nil)
 	case Zstd:
 		return d.unzstd(dst, body)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -15,12 +14,14 @@ type Encoder struct {
 	wide     []uint64 // 32-bit values widened
 	parts    []uint64 // differences, or values in the order of their parts
 	body     []byte   // the body under construction
-	partBody []byte
 	small    [binary.MaxVarintLen64]byte
 	raw      []byte // varints
 	symbols  []byte
 	frequent frequent
-	huffman  *huff0.Scratch
+	coder    coder
+	codes    []code // 256 for each part
+	next     []int
+	streams  [3]int // ends of the first streams
 	zstd     *zstd.Encoder
 	split    splitter
 }

@@ -194,24 +194,20 @@ func (d *describer) body(codec Codec, count, size int) {
 		d.varint("value")
 		d.body(inner, count-1, len(d.rest)-end)
 	case Given:
-		var codecs []Codec
-		var sizes []int
-		for range d.byte("parts") {
-			codecs = append(codecs, Codec(d.rest[1]))
-			d.field(2, "last class %d, codec %v", d.rest[0], Codec(d.rest[1]))
-			sizes = append(sizes, d.varint("size"))
+		parts := d.byte("parts")
+		for range parts {
+			d.byte("last class")
 		}
-		for i, c := range codecs {
+		for i := range parts {
 			fmt.Fprintf(&d.out, "# part %d\n", i)
-			if c == Packed { // how many values it has stands in the context
-				d.field(sizes[i], "packed")
-			} else {
-				d.body(c, 0, sizes[i])
-			}
+			d.classes()
 		}
 	}
+	if codec == Classes || codec == Given {
+		d.streams(count)
+	}
 	if left := len(d.rest) - end; left > 0 {
-		d.field(left, "%s", map[Codec]string{Raw: "values", Classes: "open bits", Zstd: "frame"}[codec])
+		d.field(left, "%s", map[Codec]string{Raw: "values", Classes: "last stream", Given: "last stream", Zstd: "frame"}[codec])
 	}
 }
 
@@ -240,7 +236,22 @@ func (d *describer) classes() {
 		d.field(n, "symbol %d is %d", used, value)
 		used++
 	}
-	d.field(d.varint("coded"), "symbols")
+	if used > 1 {
+		d.field((used+1)/2, "lengths of codes")
+	}
+}
+
+func (d *describer) streams(count int) {
+	if count < manyValues {
+		return
+	}
+	var sizes []int
+	for range 3 {
+		sizes = append(sizes, d.varint("size"))
+	}
+	for _, size := range sizes {
+		d.field(size, "stream")
+	}
 }
 
 func describeDictionary(b []byte) string {

@@ -1,7 +1,6 @@
 package column
 
 import (
-	"encoding/binary"
 	"fmt"
 )
 
@@ -204,113 +203,58 @@ func (e *Encoder) appendParts(dst []byte, values []uint64) []byte {
 		s.ends[part]++
 	}
 	dst = append(dst, byte(len(s.rows)))
-	e.partBody = e.partBody[:0]
-	start := 0
 	for i := range s.rows {
-		var codec Codec
-		part := e.parts[start:s.ends[i]]
-		before := len(e.partBody)
-		e.partBody, codec = e.appendPlain(e.partBody, part, examine(part))
-		dst = append(dst, byte(s.rows[i].last), byte(codec))
-		dst = binary.AppendUvarint(dst, uint64(len(e.partBody)-before))
-		start = s.ends[i]
+		dst = append(dst, byte(s.rows[i].last))
 	}
-	return append(dst, e.partBody...)
+	return e.appendCoded(dst, e.parts, values, s.partOf, s.ends)
 }
 
-// partTable is the head of a body of the codec Given.
-type partTable struct {
-	parts int
-	of    [classCount]byte // part of each class of the context
-	codec [classCount]Codec
-	size  [classCount]int
-}
-
-// readParts reads the head of a body of count values and returns what follows it.
-func readParts(body []byte, count int) (t partTable, rest []byte, err error) {
-	bad := func() (partTable, []byte, error) { return t, nil, fmt.Errorf("%w: table of parts", ErrDamaged) }
-	if len(body) == 0 || body[0] == 0 || body[0] > classCount {
-		return bad()
-	}
-	t.parts = int(body[0])
-	body = body[1:]
-	class := 0
-	for part := range t.parts {
-		if len(body) < 3 || int(body[0]) < class || body[0] >= classCount {
-			return bad()
-		}
-		for ; class <= int(body[0]); class++ {
-			t.of[class] = byte(part)
-		}
-		size, n := binary.Uvarint(body[2:])
-		if n <= 0 || size > maxBody(count) {
-			return bad()
-		}
-		t.codec[part], t.size[part] = Codec(body[1]), int(size)
-		body = body[2+n:]
-	}
-	if class != classCount {
-		return bad()
-	}
-	return t, body, nil
-}
+// smallContexts is the number of contexts whose part is looked up by value: nearly all.
+const smallContexts = 1 << 10
 
 // given decodes a body of the codec Given into dst.
 func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
-	t, body, err := readParts(body, len(dst))
-	if err != nil {
-		return err
+	if len(body) == 0 || body[0] == 0 || body[0] > classCount || len(body) <= int(body[0]) {
+		return fmt.Errorf("%w: table of parts", ErrDamaged)
 	}
-	d.partOf = grow(d.partOf, len(dst))
-	next := d.divide(&t, context) // number of values of a part, then the place of its next one
-	d.parts = grow(d.parts, len(dst))
-	start := 0
-	for part := range t.parts {
-		end := start + next[part]
-		if t.size[part] > len(body) {
-			return fmt.Errorf("%w: part %d does not fit", ErrDamaged, part)
+	parts := int(body[0])
+	var of [classCount]byte // part of each class of the context
+	class := 0
+	for part, last := range body[1 : 1+parts] {
+		if int(last) < class || last >= classCount {
+			return fmt.Errorf("%w: table of parts", ErrDamaged)
 		}
-		if err := d.plain(d.parts[start:end], t.codec[part], body[:t.size[part]]); err != nil {
-			return err
+		for ; class <= int(last); class++ {
+			of[class] = byte(part)
 		}
-		body = body[t.size[part]:]
-		next[part], start = start, end
 	}
-	if len(body) != 0 {
-		return fmt.Errorf("%w: %d bytes after the parts", ErrDamaged, len(body))
+	if class != classCount {
+		return fmt.Errorf("%w: table of parts", ErrDamaged)
 	}
-	for i, part := range d.partOf {
-		at := &next[part%classCount]
-		dst[i] = d.parts[*at]
-		*at++
-	}
-	return nil
+	d.divide(&of, context)
+	return d.coded(dst, body[1+parts:], parts, d.partOf)
 }
 
-// divide finds the part of each value by its context, and how many values each part has. Neighbours are counted apart:
-// a count that the next value has to wait for takes most of the time.
-func (d *Decoder) divide(t *partTable, context []uint64) [classCount]int {
-	const small = 64
-	var ofSmall [small]byte // most contexts are small
-	for v := range ofSmall {
-		class, _ := classOf(uint64(v))
-		ofSmall[v] = t.of[class%classCount] % classCount
-	}
-	var counts [2][classCount]int
-	partOf := d.partOf[:len(context)]
-	for i, v := range context {
-		var part byte
-		if v < small {
-			part = ofSmall[v]
-		} else {
-			class, _ := classOf(v)
-			part = t.of[class%classCount] % classCount
+// divide finds the part of each value by its context.
+func (d *Decoder) divide(of *[classCount]byte, context []uint64) {
+	for class := uint(0); ; class++ {
+		base, open := classBase(class)
+		if base >= smallContexts {
+			break
 		}
-		partOf[i] = part
-		counts[i&1][part]++
+		run := d.ofSmall[base : base+1<<open]
+		for i := range run {
+			run[i] = of[class]
+		}
 	}
-	for part, n := range counts[1] {
-		counts[0][part] += n
+	d.partOf = grow(d.partOf, len(context))
+	partOf := d.partOf
+	for i, v := range context {
+		if v < smallContexts {
+			partOf[i] = d.ofSmall[v]
+			continue
+		}
+		class, _ := classOf(v)
+		partOf[i] = of[class%classCount]
 	}
-	return counts[0]
 }

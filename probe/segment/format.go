@@ -12,7 +12,7 @@ import (
 )
 
 // FormatVersion is the version of segments that this build writes, and the only one it reads.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Bounds of the format; docs/FORMAT.md has the byte tables.
 const (
@@ -49,8 +49,8 @@ func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli()) }
 // ErrDamaged is wrapped by every error about bytes that are not what the writer wrote.
 var ErrDamaged = errors.New("damaged segment")
 
-// ErrVersion is wrapped by the error of a segment that a later version wrote.
-var ErrVersion = errors.New("written by a later version")
+// ErrVersion is wrapped by the error of a segment that another version wrote.
+var ErrVersion = errors.New("written by another version")
 
 // Meta says which rows a segment may hold.
 type Meta struct {
@@ -96,6 +96,10 @@ func checkHeader(b []byte) error {
 }
 
 func checkVersion(v uint16) error {
+	if v < FormatVersion {
+		return fmt.Errorf("%w: format %d, this build reads %d; take the rows over with weir db export of the build that "+
+			"wrote it and weir db import of this one", ErrVersion, v, FormatVersion)
+	}
 	if v != FormatVersion {
 		return fmt.Errorf("%w: format %d, this build reads %d", ErrVersion, v, FormatVersion)
 	}

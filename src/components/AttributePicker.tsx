@@ -1,31 +1,29 @@
 import React from 'react';
 import { Button, Dropdown, Menu, Stack } from '@grafana/ui';
 
-import { CatalogField, CatalogShorthand } from '../types';
-import { NamePicker } from './NamePicker';
+import { Preset } from '../presets';
+import { CatalogField } from '../types';
+import { Choice, NamePicker } from './NamePicker';
 
 interface Props {
   id: string;
   value: string[];
   /** What one can group by. */
   fields: CatalogField[];
-  shorthands: CatalogShorthand[];
-  /** Names of dashboard variables, to stand for attributes. */
-  variables: string[];
+  presets: Preset[];
+  /** Names of dashboard variables, and labels, to stand among the attributes. */
+  others: Choice[];
+  placeholder: string;
   invalid: boolean;
   onChange: (value: string[]) => void;
 }
 
 /** Chooses what to group by: attributes one by one, or a preset of several. */
-export function AttributePicker({ id, value, fields, shorthands, variables, invalid, onChange }: Props) {
+export function AttributePicker({ id, value, fields, presets, others, placeholder, invalid, onChange }: Props) {
   const choices = [
     ...fields.map(({ name, title, description }) => ({ name, description: `${title}: ${description}` })),
-    ...variables.map((name) => ({ name, description: 'dashboard variable' })),
+    ...others,
   ];
-  const names = new Set(fields.map((field) => field.name));
-  const presets = shorthands
-    .map(({ name, fields }) => ({ name, fields: fields.filter((field) => names.has(field)) }))
-    .filter((preset) => preset.fields.length > 0);
   return (
     <Stack direction="row" gap={0.5} alignItems="center">
       <NamePicker
@@ -33,8 +31,8 @@ export function AttributePicker({ id, value, fields, shorthands, variables, inva
         width={60}
         value={value}
         choices={choices}
-        freeText="name of an attribute"
-        placeholder="nothing: the total"
+        freeText="attribute, or a network of addresses: sip/24"
+        placeholder={placeholder}
         isClearable
         invalid={invalid}
         onChange={onChange}
@@ -50,11 +48,16 @@ export function AttributePicker({ id, value, fields, shorthands, variables, inva
   );
 }
 
-function Presets({ presets, onChoose }: { presets: CatalogShorthand[]; onChoose: (fields: string[]) => void }) {
+function Presets({ presets, onChoose }: { presets: Preset[]; onChoose: (attributes: string[]) => void }) {
   return (
     <Menu>
-      {presets.map(({ name, fields }) => (
-        <Menu.Item key={name} label={name} description={fields.join(', ')} onClick={() => onChoose(fields)} />
+      {presets.map(({ name, description, attributes }) => (
+        <Menu.Item
+          key={name}
+          label={name}
+          description={[description, attributes.join(', ')].filter(Boolean).join(': ')}
+          onClick={() => onChoose(attributes)}
+        />
       ))}
     </Menu>
   );

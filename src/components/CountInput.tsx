@@ -1,32 +1,25 @@
-import React, { useState } from 'react';
-import { Input } from '@grafana/ui';
+import React from 'react';
+
+import { TextField } from './TextField';
 
 interface Props {
   id: string;
-  value: number;
-  onCommit: (value: number) => void;
+  value: number | string;
+  onCommit: (value: number | string) => void;
 }
 
-/** A whole number above zero; anything else falls back to the last good one. */
+/** A whole number above zero, or a dashboard variable; anything else falls back to the last good one. */
 export function CountInput({ id, value, onCommit }: Props) {
-  const [draft, setDraft] = useState<string>();
-  const commit = () => {
-    const count = Number(draft);
-    setDraft(undefined);
-    if (Number.isSafeInteger(count) && count > 0 && count !== value) {
-      onCommit(count);
-    }
-  };
-  return (
-    <Input
-      id={id}
-      type="number"
-      min={1}
-      width={10}
-      value={draft ?? value}
-      onChange={(event) => setDraft(event.currentTarget.value)}
-      onKeyDown={(event) => event.key === 'Enter' && commit()}
-      onBlur={commit}
-    />
-  );
+  const commit = (text: string) => onCommit(isVariable(text) ? text : Number(text));
+  return <TextField id={id} width={10} value={String(value)} accept={count} onCommit={commit} />;
+}
+
+function count(text: string): string | undefined {
+  const number = Number(text);
+  const good = isVariable(text.trim()) || (Number.isSafeInteger(number) && number > 0);
+  return good ? text.trim() : undefined;
+}
+
+function isVariable(text: string): boolean {
+  return /^\$(\w+|\{[^}]+\})$/.test(text);
 }

@@ -1,54 +1,41 @@
 import React from 'react';
-import { InlineField, InlineSwitch, Stack } from '@grafana/ui';
+import { InlineField } from '@grafana/ui';
 
-import { isIncomplete } from '../query';
-import { Catalog, CatalogField } from '../types';
+import { presetsOf } from '../presets';
+import { lacks } from '../query';
+import { CatalogField } from '../types';
 import { AttributePicker } from './AttributePicker';
-import { CountInput } from './CountInput';
-import { LABEL_WIDTH, RowProps } from './layout';
+import { LABEL_WIDTH, Offer, RowProps } from './layout';
 
-interface Props extends RowProps {
-  catalog?: Catalog;
-  loading: boolean;
-  /** Dashboard variables, to stand for attributes. */
-  variables: string[];
-}
-
-/** Grouped by what, and how many groups. */
-export function GroupRow({ query, catalog, loading, variables, onChange }: Props) {
-  const isSeries = query.queryType === 'timeseries';
-  const incomplete = isIncomplete(query);
-  // A graph has its own time axis.
-  const canGroup = (field: CatalogField) => field.query && !(isSeries && field.type === 'time');
+/** Grouped by what. */
+export function GroupRow({ query, catalog, loading, variables, onChange }: RowProps & Offer) {
+  const missing = query.queryType === 'path' || query.queryType === 'actors' ? undefined : lacks(query);
+  // A graph has its own time axis, a node graph none.
+  const timeless = query.queryType !== 'table';
+  const canGroup = (field: CatalogField) => field.query && !(timeless && field.type === 'time');
+  const fields = (catalog?.fields ?? []).filter(canGroup);
+  const labels = new Set((catalog?.hosts ?? []).flatMap((host) => Object.keys(host.labels ?? {})));
   return (
-    <Stack direction="row" wrap="wrap" gap={0.5}>
-      <InlineField
-        label="Grouped by"
-        labelWidth={LABEL_WIDTH}
-        loading={loading}
-        invalid={incomplete}
-        error="A table needs at least one attribute."
-      >
-        <AttributePicker
-          id={`weir-${query.refId}-attributes`}
-          value={query.attributes}
-          fields={(catalog?.fields ?? []).filter(canGroup)}
-          shorthands={catalog?.shorthands ?? []}
-          variables={variables}
-          invalid={incomplete}
-          onChange={(attributes) => onChange({ attributes })}
-        />
-      </InlineField>
-      <InlineField label="top" tooltip={isSeries ? 'Number of series' : 'Number of rows'}>
-        <CountInput id={`weir-${query.refId}-limit`} value={query.limit} onCommit={(limit) => onChange({ limit })} />
-      </InlineField>
-      <InlineField label="and the rest" tooltip="Adds the sum of what is below the top">
-        <InlineSwitch
-          id={`weir-${query.refId}-other`}
-          value={query.other}
-          onChange={(event) => onChange({ other: event.currentTarget.checked })}
-        />
-      </InlineField>
-    </Stack>
+    <InlineField
+      label="Grouped by"
+      labelWidth={LABEL_WIDTH}
+      loading={loading}
+      invalid={missing !== undefined}
+      error={missing}
+    >
+      <AttributePicker
+        id={`weir-${query.refId}-attributes`}
+        value={query.attributes}
+        fields={fields}
+        presets={presetsOf(fields, catalog?.shorthands ?? [])}
+        others={[
+          ...[...labels].sort().map((label) => ({ name: `label.${label}`, description: 'label of the host' })),
+          ...variables.map((name) => ({ name, description: 'dashboard variable' })),
+        ]}
+        placeholder={query.queryType === 'timeseries' ? 'nothing: the total' : 'choose at least one'}
+        invalid={missing !== undefined}
+        onChange={(attributes) => onChange({ attributes })}
+      />
+    </InlineField>
   );
 }

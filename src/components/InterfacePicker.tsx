@@ -18,7 +18,7 @@ export function InterfacePicker({ id, value, known, onChange }: Props) {
   return (
     <NamePicker
       id={id}
-      width={36}
+      width={30}
       value={parts}
       choices={[ANY, ...known].map((name) => ({ name }))}
       freeText="name, !name or /regular expression/"

@@ -1,11 +1,14 @@
 import { act, render, screen, waitFor, within } from '@testing-library/react';
-import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
 
 import { WeirDataSource } from '../datasource';
 import { SavedQuery } from '../query';
 import { Catalog, ConditionCheck, WeirQuery } from '../types';
+import { newUser, User } from '../testing';
 import { QueryEditor } from './QueryEditor';
+
+// The code editor does not load here: the plain input stays.
+jest.mock('@grafana/ui', () => ({ ...jest.requireActual('@grafana/ui'), CodeEditor: () => null }));
 
 const field = (name: string, type = 'string', query = true) => ({
   name,
@@ -26,6 +29,11 @@ const catalog: Catalog = {
     { name: 'looks', fields: ['colour', 'shape'] },
     { name: 'all', fields: ['moment', 'colour', 'shape'] },
   ],
+  hosts: [
+    { name: 'fra-1', labels: { company: 'acme', site: 'fra' }, groups: ['edge'], state: 'ok' },
+    { name: 'ams-1', labels: { company: 'umbrella' } },
+  ],
+  lists: [{ name: 'scanners' }],
 };
 
 const fault = { message: 'unknown attribute', offset: 0, length: 5, diagram: 'dprot = 1\n^\nunknown attribute' };
@@ -33,7 +41,9 @@ const fault = { message: 'unknown attribute', offset: 0, length: 5, diagram: 'dp
 function setUp(saved: Partial<SavedQuery> = {}) {
   const source = {
     serverNames: ['amsterdam', 'berlin'],
-    getVariableNames: () => ['$site'],
+    getVariableNames: () => ['$site', '$company'],
+    complete: async () => [],
+    getCommand: jest.fn(async (query: WeirQuery) => `weir query ${query.attributes}`),
     getCatalog: jest.fn().mockResolvedValue(catalog),
     checkCondition: jest.fn(async (text: string): Promise<ConditionCheck> =>
       text.startsWith('dprot') ? { valid: false, error: fault } : { valid: true }
@@ -55,7 +65,7 @@ function setUp(saved: Partial<SavedQuery> = {}) {
       />
     );
   }
-  return { source, onChange, onRunQuery, user: userEvent.setup(), panel: <Panel /> };
+  return { source, onChange, onRunQuery, user: newUser(), panel: <Panel /> };
 }
 
 async function show(saved: Partial<SavedQuery> = {}) {
@@ -77,37 +87,151 @@ describe('QueryEditor', () => {
   });
 
   it.each<[string, string, Partial<WeirQuery>]>([
-    ['Show', 'Time series', { queryType: 'timeseries', limit: 10 }],
-    ['of', 'Packets', { value: 'packets' }],
+    ['by', 'Packets', { value: 'packets' }],
     ['direction', 'In', { direction: 'in' }],
+    ['as', 'Average', { unit: 'average' }],
   ])('runs when %s becomes %s', async (group, choice, changes) => {
     const { onChange, onRunQuery, user } = await show();
 
     await user.click(within(screen.getByRole('radiogroup', { name: group })).getByLabelText(choice));
 
-    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ refId: 'A', version: 1, ...changes }));
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ refId: 'A', version: 2, ...changes }));
     expect(onRunQuery).toHaveBeenCalledTimes(1);
   });
 
-  it('offers the unit of a time series only', async () => {
-    const { onChange, user } = await show();
-    expect(screen.queryByRole('radiogroup', { name: 'as' })).not.toBeInTheDocument();
+  const choose = async (user: User, label: string | RegExp, option: string | RegExp) => {
+    await user.click(screen.getByLabelText(label));
+    await user.click(await screen.findByRole('option', { name: option }));
+  };
 
-    await user.click(screen.getByLabelText('Time series'));
-    await user.click(screen.getByLabelText('Total'));
+  it('becomes another type, with that type’s defaults', async () => {
+    const { onChange, onRunQuery, user } = await show();
 
-    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ unit: 'total' }));
+    await choose(user, 'Show', /Time series/);
+
+    const changes = { queryType: 'timeseries', limit: 10, unit: 'rate' };
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining(changes));
+    expect(onRunQuery).toHaveBeenCalledTimes(1);
   });
 
-  describe('servers and interfaces', () => {
-    it('offers the configured servers and the variables', async () => {
+  it.each<[Partial<WeirQuery>, string[], string[]]>([
+    [{ queryType: 'table' }, ['Grouped by', 'interfaces', 'Top', 'by', 'as'], ['from', 'of list or addresses']],
+    [{ queryType: 'path' }, ['from', 'to', 'Where', 'Top'], ['Grouped by', 'by', 'as']],
+    [{ queryType: 'actors' }, ['of list or addresses', 'Where'], ['Grouped by', 'from', 'by']],
+    [{ queryType: 'asymmetry' }, ['Where', 'Top', 'by'], ['Grouped by', 'direction', 'as']],
+    [{ queryType: 'nodegraph' }, ['Grouped by', 'by', 'direction'], ['as']],
+    [{ queryType: 'hosts' }, ['on hosts', 'Where'], ['Grouped by', 'Top', 'by']],
+  ])('%j shows its own controls only', async (saved, shown, hidden) => {
+    await show(saved);
+
+    expect(shown.filter((label) => screen.queryByText(label) === null)).toEqual([]);
+    expect(hidden.filter((label) => screen.queryByText(label) !== null)).toEqual([]);
+  });
+
+  it('does not run a path before it has both ends', async () => {
+    const { onChange, onRunQuery, user } = await show({ queryType: 'path' });
+
+    await user.type(screen.getByLabelText('from'), '192.0.2.1{Enter}');
+    await act(async () => {});
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ a: '192.0.2.1' }));
+    expect(onRunQuery).not.toHaveBeenCalled();
+
+    await user.type(screen.getByLabelText('to'), '@web');
+    await user.tab();
+    await waitFor(() => expect(onRunQuery).toHaveBeenCalledTimes(1));
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ a: '192.0.2.1', b: '@web' }));
+  });
+
+  it('takes actors as pasted, when the field is left', async () => {
+    const { onChange, user } = await show({ queryType: 'actors' });
+
+    await user.click(screen.getByLabelText('of list or addresses'));
+    await user.paste('192.0.2.1\n192.0.2.2\n');
+    expect(onChange).not.toHaveBeenCalled();
+    await user.tab();
+
+    expect(onChange).toHaveBeenCalledTimes(1);
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ actors: '192.0.2.1\n192.0.2.2' }));
+  });
+
+  describe('options', () => {
+    const unfold = (user: User) => user.click(screen.getByRole('button', { name: /Options/ }));
+
+    it('are folded, and say what is set in there', async () => {
+      await show({ other: true, compare: '1d' });
+
+      expect(screen.queryByLabelText('and the rest')).not.toBeInTheDocument();
+      expect(screen.getByRole('button', { name: /Options/ })).toHaveTextContent('and the rest, compare 1d');
+    });
+
+    it('switch', async () => {
+      const { onChange, onRunQuery, user } = await show();
+      await unfold(user);
+      const switches = {
+        'and the rest': 'other',
+        'lowest first': 'ascending',
+        'reverse lookup': 'resolve',
+        'country and network': 'enrich',
+        'show partial': 'partial',
+        strict: 'strict',
+        debug: 'debug',
+      };
+
+      for (const [label, member] of Object.entries(switches)) {
+        await user.click(screen.getByLabelText(label));
+        expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ [member]: true }));
+      }
+      await waitFor(() => expect(onRunQuery).toHaveBeenCalledTimes(7));
+    });
+
+    it.each<[string, string | RegExp, Partial<WeirQuery>]>([
+      ['chosen by', 'packets', { sort: 'packets' }],
+      ['same flow at several hosts', /largest/, { dedupe: 'max' }],
+      ['servers', 'berlin', { servers: ['berlin'] }],
+    ])('%s %s', async (label, option, changes) => {
+      const { onChange, user } = await show();
+      await unfold(user);
+
+      await choose(user, label, option);
+
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining(changes));
+    });
+
+    it('take durations, and nothing that is none', async () => {
+      const { onChange, user } = await show({ queryType: 'timeseries' });
+      await unfold(user);
+
+      await user.type(screen.getByLabelText('compared to'), 'yesterday{Enter}');
+      expect(onChange).not.toHaveBeenCalled();
+      await user.type(screen.getByLabelText('bins of'), '5m{Enter}');
+
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ resolution: '5m', compare: '' }));
+    });
+  });
+
+  it('shows the command line, as it was executed or would be', async () => {
+    const { source } = await show({ attributes: ['colour'] });
+    expect(await screen.findByTestId('command-line')).toHaveTextContent('weir query colour');
+    expect(source.getCommand).toHaveBeenCalledTimes(1);
+  });
+
+  describe('hosts and interfaces', () => {
+    it('offers hosts, groups, labels and variables', async () => {
       const { onChange, user } = await show();
 
-      await user.click(screen.getByLabelText(/On servers/));
-      expect(await screen.findByRole('option', { name: '$site' })).toBeInTheDocument();
-      await user.click(screen.getByRole('option', { name: 'berlin' }));
+      await user.type(screen.getByLabelText('on hosts'), 'company=$');
+      await user.click(await screen.findByRole('option', { name: /hosts whose company is chosen/ }));
 
-      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ servers: ['berlin'] }));
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ hosts: 'company=$company' }));
+    });
+
+    it('takes globs as typed, beside what is there', async () => {
+      const { onChange, user } = await show({ hosts: 'company=acme' });
+
+      await user.type(screen.getByLabelText('on hosts'), 'fra-*');
+      await user.click(await screen.findByRole('option', { name: /fra-\*/ }));
+
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ hosts: 'company=acme,fra-*' }));
     });
 
     it('offers the interfaces of the servers', async () => {
@@ -142,10 +266,10 @@ describe('QueryEditor', () => {
     });
 
     it('takes a preset, without the time in a graph', async () => {
-      const { onChange, user } = await show({ queryType: 'timeseries' });
+      const { onChange, user } = await show({ queryType: 'timeseries', attributes: [] });
 
       await user.click(screen.getByRole('button', { name: /Presets/ }));
-      await user.click(await screen.findByRole('menuitem', { name: /all/ }));
+      await user.click(await screen.findByRole('menuitem', { name: /looks/ }));
 
       expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ attributes: ['colour', 'shape'] }));
     });
@@ -161,32 +285,34 @@ describe('QueryEditor', () => {
     it('runs when a number has been entered', async () => {
       const { onChange, onRunQuery, user } = await show();
 
-      await user.clear(screen.getByLabelText('top'));
-      await user.type(screen.getByLabelText('top'), '100{Enter}');
+      await user.clear(screen.getByLabelText('Top'));
+      await user.type(screen.getByLabelText('Top'), '100{Enter}');
 
       expect(onChange).toHaveBeenCalledTimes(1);
       expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ limit: 100 }));
       expect(onRunQuery).toHaveBeenCalledTimes(1);
     });
 
-    it.each(['0', '-3', '2.5', ' '])('falls back from %j', async (text) => {
+    it('may be a dashboard variable', async () => {
+      const { onChange, user } = await show();
+
+      await user.clear(screen.getByLabelText('Top'));
+      await user.type(screen.getByLabelText('Top'), '$top{Enter}');
+
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ limit: '$top' }));
+    });
+
+    it('falls back from what is no number', async () => {
       const { onChange, user } = await show({ limit: 7 });
 
-      await user.clear(screen.getByLabelText('top'));
-      await user.type(screen.getByLabelText('top'), text);
-      await user.tab();
+      for (const text of ['0', '-3', '2.5', ' ', 'x', '$']) {
+        await user.clear(screen.getByLabelText('Top'));
+        await user.type(screen.getByLabelText('Top'), `${text}{Enter}`);
+        expect(screen.getByLabelText('Top')).toHaveValue('7');
+      }
 
       expect(onChange).not.toHaveBeenCalled();
-      expect(screen.getByLabelText('top')).toHaveValue(7);
     });
-  });
-
-  it('adds the rest', async () => {
-    const { onChange, user } = await show();
-
-    await user.click(screen.getByLabelText('and the rest'));
-
-    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ other: true }));
   });
 
   it('says why there is nothing to choose from', async () => {

@@ -1,7 +1,7 @@
 import React from 'react';
 import { Field, Input, SecretTextArea, Switch } from '@grafana/ui';
 
-import { WeirOptions } from '../types';
+import { WeirOptions } from '../../types';
 import { ConfigProps, secretProps } from './secrets';
 
 /** How the servers prove who they are, and how Grafana does. */

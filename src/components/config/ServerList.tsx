@@ -1,8 +1,8 @@
 import React from 'react';
 import { Button, FieldValidationMessage, IconButton, Input, Stack } from '@grafana/ui';
 
-import { serverFault } from '../servers';
-import { Server } from '../types';
+import { serverFault } from '../../servers';
+import { Server } from '../../types';
 
 interface Props {
   servers: Server[];
