@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
@@ -94,8 +95,12 @@ func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, link 
 // serveAndCapture ends when ctx does or when a part fails; the others are then ended, too. Capture is first to bring
 // home what it saw, whatever requests are still running.
 func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, link *natshttp.Link, registry *prometheus.Registry, logger *slog.Logger, traces *telemetry.Telemetry) error {
+	origins, err := origins(cfg.Enrich, logger)
+	if err != nil {
+		return err
+	}
 	server, err := serve.New(cfg.API, serve.Deps{
-		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String(), Abilities: a.Abilities()},
+		Origins: origins, Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String(), Abilities: a.Abilities()},
 		Extra: a.Routes(), Registerer: registry, Gatherer: registry, RuntimeID: a.RuntimeID(), Traces: traces.Provider(),
 	})
 	if err != nil {
@@ -111,6 +116,14 @@ func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, lin
 	go func() { done <- part(cancel, a.Run(ctx)) }()
 	go func() { done <- part(cancel, answerNATS(ctx, cfg, link, a, server.Remote(), registry, logger)) }()
 	return errors.Join(<-done, <-done, <-done)
+}
+
+// origins are those of the files that the configuration names; nil without any, so that queries for them are refused.
+func origins(cfg enrich.Config, logger *slog.Logger) (serve.Origins, error) {
+	if !cfg.Enabled() {
+		return nil, nil
+	}
+	return enrich.New(cfg, enrich.Deps{Logger: logger})
 }
 
 // part ends the others if this one failed.

@@ -238,6 +238,9 @@ func (v *queryVerb) show(ctx context.Context, q *wire.Query, r *wire.Result, rem
 			v.app.note("%s", warning)
 		}
 	}
+	if len(r.Summary.Enrichment) == 0 && len(q.Enriched(r)) > 0 {
+		v.app.note("nobody knows where these addresses belong: the servers have no files of countries and networks, or none that has them")
+	}
 	if (v.format == "csv" || v.format == "ndjson") && len(r.Rows) == 0 && r.Status.Message != "" {
 		v.app.note("%s", r.Status.Message)
 	}

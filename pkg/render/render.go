@@ -37,13 +37,13 @@ type View struct {
 	Colour bool
 }
 
-// column is something to show in front of the figures: a field of the rows, or the names of an address.
+// column is something to show in front of the figures: a field of the rows, or what was looked up of an address.
 type column struct {
-	field flow.Field
-	name  string // of the column for programs; people see title
-	title string
-	names bool // of the field's addresses
-	label string
+	field  flow.Field
+	name   string // of the column for programs; people see title
+	title  string
+	lookUp lookUp // of the field's addresses
+	label  string // key of a host label
 }
 
 // columns are what to show in front of the figures: time, host, host id, interface and labels, then the attributes in the order
@@ -72,8 +72,11 @@ func (v View) columns(severalInterfaces bool) []column {
 			shown.title = c.Name
 		}
 		columns = append(columns, shown)
-		if c.Field.Type == flow.TypeAddress && c.Prefix == 0 && v.named() {
-			columns = append(columns, column{field: c.Field, name: c.Name + " name", title: c.Name + " name", names: true})
+		if c.Field.Type == flow.TypeAddress && c.Prefix == 0 {
+			for _, l := range v.lookUps() {
+				name := c.Name + " " + string(l)
+				columns = append(columns, column{field: c.Field, name: name, title: name, lookUp: l})
+			}
 		}
 	}
 	if v.Query.Seen {
@@ -90,12 +93,6 @@ const (
 	lastSeen  = "last seen"
 )
 
-// named says that names of addresses were asked for.
-func (v View) named() bool {
-	r := v.Query.Request
-	return r != nil && r.DNSResolution != nil && r.DNSResolution.Enabled
-}
-
 // severalAsked says that the query may be about more than one interface.
 func (v View) severalAsked() bool {
 	text := v.Query.Interfaces.String()
@@ -107,18 +104,19 @@ type cells struct {
 	zone   *time.Location
 	people bool
 	names  map[netip.Addr]string
+	origin map[netip.Addr]wire.Origin
 }
 
 func (c cells) text(of column, row *wire.Row) string {
 	if of.label != "" {
 		return row.Labels.HostLabels.Get(of.label)
 	}
-	if of.names {
+	if of.lookUp != "" {
 		a := row.Attributes.Source
 		if of.field.Name == "dip" {
 			a = row.Attributes.Destination
 		}
-		return c.names[a]
+		return c.lookUp(of.lookUp, a)
 	}
 	switch of.field.Name {
 	case "time":

@@ -56,6 +56,7 @@ func contract() openapi.Config {
 			reflect.TypeFor[actors.Health](): "ListHealth", reflect.TypeFor[natshttp.Status](): "NATSStatus", reflect.TypeFor[actors.Fault](): "ListFault",
 			reflect.TypeFor[configAnswer](): "ConfigResponse", reflect.TypeFor[changeAnswer](): "ConfigUpdateResponse"},
 		Overrides: openapi.Overrides{
+			"HostLabels":                        {"type": "object", "additionalProperties": openapi.Schema{"type": "string"}},
 			"Args":                              {"additionalProperties": false, "patternProperties": openapi.Schema{`^\$schema$`: openapi.Schema{"description": "Taken and ignored."}}},
 			"DNSResolution":                     {"additionalProperties": false},
 			"Actors":                            {"additionalProperties": false},

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
@@ -46,6 +47,8 @@ type Config struct {
 	// NATS says where queries come from besides: NATS servers that the probe connects to, for hosts that nobody can dial.
 	// Whoever asks there needs one of the tokens of api.
 	NATS natshttp.Settings `yaml:"nats"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Tracing says where traces of queries go.
 	Tracing telemetry.Config `yaml:"tracing"`
 	// Log goes to standard error.
@@ -90,6 +93,7 @@ func Default() Config {
 		Query:   Query{MaxGroups: a.Engine.MaxGroups, Memory: a.Engine.Memory},
 		API:     api,
 		NATS:    natshttp.DefaultSettings(),
+		Enrich:  enrich.DefaultConfig(),
 		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}
