@@ -2,8 +2,8 @@ package fleet
 
 import (
 	"maps"
+	"reflect"
 	"slices"
-	"unsafe"
 
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -50,24 +50,27 @@ func pointer[T any](p *T) *T {
 // sizeOf is about what a result takes in memory. Texts of rows count for each row, though many share one.
 func sizeOf(r *wire.Result) int64 {
 	const base = 4 << 10 // what every result has
-	bytes := int64(base) + int64(len(r.Rows))*int64(unsafe.Sizeof(wire.Row{}))
+	bytes := int64(base) + int64(len(r.Rows))*memoryOf[wire.Row]()
 	for i := range r.Rows {
 		l := &r.Rows[i].Labels
 		bytes += int64(len(l.Iface) + len(l.Host) + len(l.HostID) + len(l.HostLabels) + len(r.Rows[i].Attributes.Verdict))
 		if r.Rows[i].Before != nil {
-			bytes += int64(unsafe.Sizeof(wire.Counters{}))
+			bytes += memoryOf[wire.Counters]()
 		}
 	}
 	s := &r.Summary
-	bytes += int64(len(s.Coverage)) * int64(unsafe.Sizeof(wire.BinCoverage{}))
+	bytes += int64(len(s.Coverage)) * memoryOf[wire.BinCoverage]()
 	if s.Other != nil {
-		bytes += int64(len(s.Other.Bins)) * int64(unsafe.Sizeof(wire.OtherBin{}))
+		bytes += int64(len(s.Other.Bins)) * memoryOf[wire.OtherBin]()
 	}
 	if s.Explain != nil {
-		bytes += int64(len(s.Explain.Steps)) * int64(unsafe.Sizeof(wire.ExplainStep{})+128)
+		bytes += int64(len(s.Explain.Steps)) * (memoryOf[wire.ExplainStep]() + 128)
 	}
 	for _, name := range s.Names {
 		bytes += int64(len(name)) + 64
 	}
 	return bytes + int64(len(s.Enrichment))*128 + int64(len(s.Interfaces))*64
 }
+
+// memoryOf is the memory of a value, without what it points to. The plugin may not use package unsafe.
+func memoryOf[T any]() int64 { return int64(reflect.TypeFor[T]().Size()) }
