@@ -6,7 +6,7 @@ export function displayText(query: WeirQuery): string {
   const { condition, hosts, interfaces, servers } = query;
   return [
     subject(query),
-    query.queryType === 'hosts' ? '' : `on ${interfaces}`,
+    `on ${interfaces}`,
     hosts === '' ? '' : `of hosts ${hosts}`,
     servers.length > 0 ? `at ${servers.join(',')}` : '',
     condition === '' ? '' : `where ${condition}`,
@@ -33,7 +33,7 @@ function subject(query: WeirQuery): string {
     case 'nodegraph':
       return `node graph of the ${groups} by ${value}${way}`;
     case 'hosts':
-      return 'hosts';
+      return 'state of hosts';
     case 'variable':
       return variable(query);
     case 'annotations':

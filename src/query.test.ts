@@ -91,7 +91,7 @@ describe('displayText', () => {
     [{ queryType: 'actors', actors: '192.0.2.1\n192.0.2.2' }, 'actors 192.0.2.1 192.0.2.2 on any'],
     [{ queryType: 'asymmetry' }, 'top 25 asymmetric pairs by bytes on any'],
     [{ queryType: 'nodegraph' }, 'node graph of the top 50 sip,dip by bytes on any'],
-    [{ queryType: 'hosts', hosts: 'company=acme' }, 'hosts of hosts company=acme'],
+    [{ queryType: 'hosts', hosts: 'company=acme' }, 'state of hosts on any of hosts company=acme'],
     [{ queryType: 'variable', variable: 'labelValues', label: 'company' }, 'values of label company on any'],
     [{ queryType: 'variable', variable: 'lists' }, 'lists on any'],
   ])('%j', (saved, text) => {

@@ -122,8 +122,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     attributes: [],
     unit: 'total',
     units: ['total'],
-    controls: ['hosts'],
-    options: ['strict', 'debug', 'servers'],
+    controls: [...WHERE],
+    options: ['debug', 'servers'],
   },
   variable: {
     label: 'Variable',

@@ -7,6 +7,8 @@ it.each([
   ['complete', good, undefined],
   ['IPv6', { name: 'b', url: 'http://[::1]:8145' }, undefined],
   ['no name', { name: ' ', url: 'https://b.example' }, 'The server needs a name.'],
+  ['a name that selects', { name: 'fra-*', url: 'https://b.example' }, expect.stringContaining('selection of hosts')],
+  ['a name for all', { name: 'any', url: 'https://b.example' }, expect.stringContaining('selection of hosts')],
   ['no URL', { name: 'b', url: '' }, 'The URL must look like https://host:8145.'],
   ['no scheme', { name: 'b', url: 'host:8145' }, 'The URL must look like https://host:8145.'],
   ['a socket', { name: 'b', url: 'unix:///run/weir/probe.sock' }, 'The URL must look like https://host:8145.'],
@@ -17,5 +19,5 @@ it.each([
       server,
       [good, server].filter((s, i, all) => all.indexOf(s) === i)
     )
-  ).toBe(fault);
+  ).toEqual(fault);
 });

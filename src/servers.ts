@@ -9,6 +9,9 @@ export function serverFault(server: Server, all: Server[]): string | undefined {
   if (name.trim() === '') {
     return 'The server needs a name.';
   }
+  if (name.toLowerCase() === 'any' || /[\s,*?@=|"]/.test(name)) {
+    return `The name ${name} would have a meaning in a selection of hosts: no blanks, commas or * ? @ = | ", and not "any".`;
+  }
   if (all.filter((other) => other.name === name).length > 1) {
     return `Two servers are called ${name}.`;
   }

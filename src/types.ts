@@ -88,7 +88,7 @@ export interface WeirOptions extends DataSourceJsonData {
   natsUrl?: string;
   natsSite?: string;
   timeoutSeconds?: number;
-  /** Requests at once, of all panels together. */
+  /** Requests at once to one host, of all panels together. */
   concurrency?: number;
   cacheMegabytes?: number;
   /** Addresses may be looked up in the DNS. */

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/weirflow/weir/pkg/enrich"
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/pkg/version"
@@ -53,11 +55,20 @@ func run(ctx context.Context, cfg config.Config, reload func() (agent.Capture, e
 	logger := cfg.Logger(stderr)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a, err := agent.New(cfg.Agent(), agent.Deps{Logger: logger, Registerer: registry, Reload: reload})
+	link, err := connectNATS(cfg, logger)
 	if err != nil {
 		return err
 	}
-	err = serveAndTrace(ctx, cfg, a, registry, logger)
+	deps := agent.Deps{Logger: logger, Registerer: registry, Reload: reload}
+	if link != nil {
+		defer link.Close()
+		deps.NATS = link.Status
+	}
+	a, err := agent.New(cfg.Agent(), deps)
+	if err != nil {
+		return err
+	}
+	err = serveAndTrace(ctx, cfg, a, link, registry, logger)
 	if closed := a.Close(); err == nil && closed != nil {
 		return fmt.Errorf("close the store: %w", closed)
 	}
@@ -67,12 +78,12 @@ func run(ctx context.Context, cfg config.Config, reload func() (agent.Capture, e
 // lastExport bounds the export of the spans that are left at the end.
 const lastExport = 2 * time.Second
 
-func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger) error {
+func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, link *natshttp.Link, registry *prometheus.Registry, logger *slog.Logger) error {
 	traces, err := telemetry.New(cfg.Tracing, telemetry.Deps{Logger: logger, Resource: a.Resource()})
 	if err != nil {
 		return err
 	}
-	err = serveAndCapture(ctx, cfg, a, registry, logger, traces)
+	err = serveAndCapture(ctx, cfg, a, link, registry, logger, traces)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastExport)
 	defer cancel()
 	if unsent := traces.Close(ending); unsent != nil {
@@ -81,11 +92,15 @@ func serveAndTrace(ctx context.Context, cfg config.Config, a *agent.Agent, regis
 	return err
 }
 
-// serveAndCapture ends when ctx does or when either half fails; the other half is then ended, too. Capture is first to
-// bring home what it saw, whatever requests are still running.
-func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, registry *prometheus.Registry, logger *slog.Logger, traces *telemetry.Telemetry) error {
+// serveAndCapture ends when ctx does or when a part fails; the others are then ended, too. Capture is first to bring
+// home what it saw, whatever requests are still running.
+func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, link *natshttp.Link, registry *prometheus.Registry, logger *slog.Logger, traces *telemetry.Telemetry) error {
+	origins, err := origins(cfg.Enrich, logger)
+	if err != nil {
+		return err
+	}
 	server, err := serve.New(cfg.API, serve.Deps{
-		Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String(), Abilities: a.Abilities()},
+		Origins: origins, Querier: a, Logger: logger, Info: serve.Info{Name: "weir-probe", Version: version.String(), Abilities: a.Abilities()},
 		Extra: a.Routes(), Registerer: registry, Gatherer: registry, RuntimeID: a.RuntimeID(), Traces: traces.Provider(),
 	})
 	if err != nil {
@@ -96,14 +111,23 @@ func serveAndCapture(ctx context.Context, cfg config.Config, a *agent.Agent, reg
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan error, 2)
-	go func() { done <- half(cancel, server.Run(ctx)) }()
-	go func() { done <- half(cancel, a.Run(ctx)) }()
-	return errors.Join(<-done, <-done)
+	done := make(chan error, 3)
+	go func() { done <- part(cancel, server.Run(ctx)) }()
+	go func() { done <- part(cancel, a.Run(ctx)) }()
+	go func() { done <- part(cancel, answerNATS(ctx, cfg, link, a, server.Remote(), registry, logger)) }()
+	return errors.Join(<-done, <-done, <-done)
 }
 
-// half ends the other half if this one failed.
-func half(cancel context.CancelCauseFunc, err error) error {
+// origins are those of the files that the configuration names; nil without any, so that queries for them are refused.
+func origins(cfg enrich.Config, logger *slog.Logger) (serve.Origins, error) {
+	if !cfg.Enabled() {
+		return nil, nil
+	}
+	return enrich.New(cfg, enrich.Deps{Logger: logger})
+}
+
+// part ends the others if this one failed.
+func part(cancel context.CancelCauseFunc, err error) error {
 	if err != nil {
 		cancel(err)
 	}

@@ -65,7 +65,7 @@ empty list or one most of which could not be read: a query with it would find no
 	check.Flags().BoolVar(&v.entries, "entries", false, "write the entries instead, one on each line, sorted and none twice")
 	check.Flags().BoolVar(&v.strict, "strict", false, "take warnings for errors")
 	check.Flags().StringSliceVar(&v.own, "own", nil, "name entries that overlap `PREFIXES` of our own, by commas")
-	check.Flags().DurationVar(&v.maxAge, "max-age", actors.DefaultMaxAge, "how old a list that says of when it is may be")
+	check.Flags().DurationVar(&v.maxAge, "max-age", actors.DefaultMaxAge, "`TIME` that a list which says of when it is may be old")
 	completes(check, files, map[string]completer{"format": words("txt", "json"), "list-format": words(actors.FormatNames()...)})
 	group.AddCommand(check, a.actorsHitsCommand())
 	return group

@@ -173,7 +173,11 @@ func (v *hitsVerb) hitText(w io.Writer, h *reports.Hit) {
 		role  *reports.Role
 	}{{"Initiated", &h.AsInitiator}, {"Answered", &h.AsResponder}} {
 		if r.role.Flows > 0 {
-			reportLine(w, r.title, fmt.Sprintf("%s, %s, %s in %s packets", plural(uint64(r.role.Flows), "flow"), outcomeText(&r.role.Outcome),
+			attempts := "no attempt seen"
+			if r.role.Attempts > 0 {
+				attempts = outcomeText(&r.role.Outcome)
+			}
+			reportLine(w, r.title, fmt.Sprintf("%s: %s; %s in %s packets", plural(uint64(r.role.Flows), "flow"), attempts,
 				render.Size(r.role.Bytes), render.Count(r.role.Packets)))
 		}
 	}
@@ -189,7 +193,7 @@ func (v *hitsVerb) hitText(w io.Writer, h *reports.Hit) {
 		reportLine(w, "One-sided", "one direction only at "+listed(column(h.OneSided, func(p *reports.Point) string { return p.String() }), len(h.OneSided)))
 	}
 	if len(h.ListedPorts) > 0 {
-		reportLine(w, "Listed for", fmt.Sprintf("%s: %s answered there", strings.Join(h.ListedPorts, ", "), plural(uint64(h.OnListedPort), "flow")))
+		reportLine(w, "Listed for", fmt.Sprintf("%s; of the flows it answered %d were there", strings.Join(h.ListedPorts, ", "), h.OnListedPort))
 	}
 	if h.AtLeast {
 		reportLine(w, "Note", "figures, ports and systems are of the largest flows only")

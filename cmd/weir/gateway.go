@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/gateway"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
@@ -88,8 +90,12 @@ const lastExport = 2 * time.Second
 func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.Gateway, traces *telemetry.Telemetry) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), g.Collector())
+	origins, err := v.origins(cfg)
+	if err != nil {
+		return err
+	}
 	server, err := serve.New(cfg.API, serve.Deps{
-		Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String(), Abilities: g.Abilities()}, Extra: g.Routes(),
+		Origins: origins, Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String(), Abilities: fleet.Abilities()}, Extra: g.Routes(),
 		Registerer: registry, Gatherer: registry, Lists: g.Lists(), RuntimeID: g.RuntimeID(), Traces: traces.Provider(), Now: v.app.now,
 	})
 	if err != nil {
@@ -119,6 +125,14 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 	}()
 	v.reloads(ctx, g)
 	return errors.Join(<-done, <-done)
+}
+
+// origins are those of the files that the configuration names; nil without any, so that queries for them are refused.
+func (v *gatewayVerb) origins(cfg gateway.Config) (serve.Origins, error) {
+	if !cfg.Enrich.Enabled() {
+		return nil, nil
+	}
+	return enrich.New(cfg.Enrich, enrich.Deps{Logger: cfg.Logger(v.app.stderr), Now: v.app.now})
 }
 
 // reloads follows SIGHUP until ctx ends.

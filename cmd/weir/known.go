@@ -73,10 +73,18 @@ func learn(k *filter.Known, catalog *wire.Catalog, name string) {
 	if k.Labels == nil {
 		k.Labels = make(map[string][]string)
 	}
-	for key, value := range catalog.Labels {
-		values := k.Labels[key]
-		add(&values, value)
-		k.Labels[key] = values
+	label := func(labels map[string]string) {
+		for key, value := range labels {
+			values := k.Labels[key]
+			add(&values, value)
+			k.Labels[key] = values
+		}
+	}
+	label(catalog.Labels)
+	for _, h := range catalog.Hosts {
+		add(&k.Hosts, h.Name)
+		add(&k.HostIDs, h.ID)
+		label(h.Labels)
 	}
 }
 
@@ -113,8 +121,23 @@ func lists(candidates func(typed string) []completion) completer {
 	}
 }
 
-// attributes are what can be grouped by; aliases only once one is begun.
-func attributes(typed string) (list []completion) {
+// attributes are what can be grouped by; aliases only once one is begun, labels of hosts once their word is.
+func attributes(known func() filter.Known) func(string) []completion {
+	return func(typed string) []completion {
+		list := fieldNames(typed)
+		if begun := strings.ToLower(typed); begun == "" || !strings.HasPrefix("label.", begun) && !strings.HasPrefix(begun, "label.") {
+			return list
+		}
+		labels := known().Labels
+		for _, name := range slices.Sorted(maps.Keys(labels)) {
+			f := flow.LabelField(name)
+			list = append(list, completion{f.Name, f.Description})
+		}
+		return list
+	}
+}
+
+func fieldNames(typed string) (list []completion) {
 	for _, f := range flow.Fields() {
 		if !f.Query {
 			continue

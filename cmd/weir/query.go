@@ -69,9 +69,9 @@ func (a *app) queryCommand() *cobra.Command {
 	v.connection.register(command.Flags())
 	known := func() filter.Known { return a.known(place{v.flags.Directory, v.flags.Servers}, &v.connection) }
 	span := words("-1h", "-6h", "-1d", "-7d", "-30d")
-	completes(command, lists(attributes), map[string]completer{
+	completes(command, lists(attributes(known)), map[string]completer{
 		"condition": conditions(known), "ifaces": lists(interfaces(known)), "format": words(formats...),
-		"compare": words("previous", "1h", "1d", "1w"), "stored-query": files, "query-log": files, "keepalive": words("5s", "30s"), "lookup-timeout": words("1s", "5s"),
+		"dedupe": words("sum", "max"), "compare": words("previous", "1h", "1d", "1w"), "stored-query": files, "query-log": files, "keepalive": words("5s", "30s"), "lookup-timeout": words("1s", "5s"),
 		"first": span, "last": span, "sort": words("bytes", "packets", "time"), "resolution": words("auto", "none", "5m", "1h", "1d"),
 		"hosts": lists(func(string) (list []completion) {
 			for _, host := range append([]string{"any"}, known().Hosts...) {
@@ -237,6 +237,9 @@ func (v *queryVerb) show(ctx context.Context, q *wire.Query, r *wire.Result, rem
 		for _, warning := range render.Warnings(r) {
 			v.app.note("%s", warning)
 		}
+	}
+	if len(r.Summary.Enrichment) == 0 && len(q.Enriched(r)) > 0 {
+		v.app.note("nobody knows where these addresses belong: the servers have no files of countries and networks, or none that has them")
 	}
 	if (v.format == "csv" || v.format == "ndjson") && len(r.Rows) == 0 && r.Status.Message != "" {
 		v.app.note("%s", r.Status.Message)

@@ -69,7 +69,7 @@ is asked.`,
 	set.StringVarP(&v.request.SortBy, "sort", "s", "bytes", "sort by `KEY`: bytes or packets")
 	v.connection.register(set)
 	known := func() filter.Known { return a.known(place{servers: v.servers}, &v.connection) }
-	completes(command, lists(attributes), map[string]completer{
+	completes(command, lists(fieldNames), map[string]completer{
 		"ifaces": lists(interfaces(known)), "condition": conditions(known), "sort": words("bytes", "packets"),
 	})
 	return command

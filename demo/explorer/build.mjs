@@ -44,6 +44,11 @@ await cp(join(ui, 'dist/public/img/icons'), icons, { recursive: true });
 await cp(join(icons, 'unicons/sync.svg'), join(icons, 'unicons/spinner.svg'));
 // Grafana brings this along with its own style sheets.
 await cp(require.resolve('uplot/dist/uPlot.min.css'), join(dist, 'uplot.css'));
+// So does the code editor, with the symbols that its style sheet names.
+const monaco = join(dirname(require.resolve('monaco-editor/package.json', { paths: [ui] })), 'min/vs');
+for (const file of ['editor/editor.main.css', 'base/browser/ui/codicons/codicon/codicon.ttf']) {
+  await cp(join(monaco, file), join(dist, 'monaco', file));
+}
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
 console.log(`explorer: ${(bytes / 1e6).toFixed(1)} MB in ${dist}`);

@@ -41,7 +41,7 @@ func (f *Fleet) configure(h *host, interfaces string) error {
 	h.binary, h.config, h.log = f.cfg.Probe, filepath.Join(dir, "probe.yaml"), filepath.Join(dir, "log")
 	text := fmt.Sprintf(`host:
   name: %s
-  labels: {company: acme, site: demo}
+  labels: {company: acme, customer: %s, site: demo}
 store: {path: %s}
 capture: {interfaces: [%s]}
 meter: {interval: %s, checkpoint: 2s}
@@ -51,9 +51,17 @@ api:
       tls: {certificate: %s, key: %s}
   tokens:
     - {name: demo, role: query, sha256: %s}
-`, h.name, f.storeDir(h.name), interfaces, f.cfg.Interval, h.listen,
+`, h.name, customer(h.name), f.storeDir(h.name), interfaces, f.cfg.Interval, h.listen,
 		f.CAFile(), filepath.Join(f.dir, "tls.key"), f.secrets.hash)
 	return os.WriteFile(h.config, []byte(text), 0o600)
+}
+
+// customer is a label that hosts differ in, so that there is something to choose by.
+func customer(host string) string {
+	if host == "services" {
+		return "hosting"
+	}
+	return "office"
 }
 
 func (f *Fleet) storeDir(name string) string { return filepath.Join(f.dir, name, "store") }

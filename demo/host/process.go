@@ -26,6 +26,7 @@ type services struct {
 	data        grpcplugin.DataClient
 	diagnostics grpcplugin.DiagnosticsClient
 	resource    grpcplugin.ResourceClient
+	stream      grpcplugin.StreamClient
 }
 
 // process is the plugin's process: launched when it is needed, launched again when it has died.
@@ -82,6 +83,7 @@ func (p *process) launch() error {
 			"data":        &grpcplugin.DataGRPCPlugin{},
 			"diagnostics": &grpcplugin.DiagnosticsGRPCPlugin{},
 			"resource":    &grpcplugin.ResourceGRPCPlugin{},
+			"stream":      &grpcplugin.StreamGRPCPlugin{},
 		}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize))},
@@ -97,6 +99,7 @@ func (p *process) launch() error {
 		dispense(rpc, "data", &p.current.data),
 		dispense(rpc, "diagnostics", &p.current.diagnostics),
 		dispense(rpc, "resource", &p.current.resource),
+		dispense(rpc, "stream", &p.current.stream),
 	)
 }
 

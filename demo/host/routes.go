@@ -16,6 +16,7 @@ const bodyLimit = 16 << 20
 func (h *Host) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/ds/query", h.query)
+	mux.HandleFunc("POST /api/live/run", h.stream)
 	mux.HandleFunc("GET /api/datasources", h.listSources)
 	mux.HandleFunc("GET /api/datasources/uid/{uid}", h.forSource(h.getSource))
 	mux.HandleFunc("PUT /api/datasources/uid/{uid}", h.forSource(h.putSource))

@@ -24,7 +24,7 @@ var floors = map[string]int{
 	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4,
 	"pkg/serve": 5, "pkg/frames": 6, "pkg/reports": 5,
 	"pkg/plugin": 7, "pkg/gateway": 6,
-	"pkg":        8,
+	"pkg": 8,
 
 	"probe/vfs":    0,
 	"probe/packet": 1, "probe/column": 1,

@@ -28,6 +28,7 @@ func TestSensorRefusesExtensions(t *testing.T) {
 	_, c := serving(t, sensor(t, "goprobe", liveRows, nil))
 	for location, r := range map[string]wire.Request{
 		"body.compare": {First: "-1h", Compare: "1d"},
+		"body.enrich":  {Enrich: true},
 		"body.actors":  {Actors: &wire.Actors{Set: []string{"192.0.2.1"}}},
 	} {
 		r.Query, r.Ifaces = "sip", "any"

@@ -175,18 +175,26 @@ func (f *file) load() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	reader, err := f.open(data)
+	if err != nil {
+		return false, err
+	}
+	f.state, f.reader = state, reader
+	return true, nil
+}
+
+func (f *file) open(data []byte) (*maxminddb.Reader, error) {
 	reader, err := maxminddb.OpenBytes(data)
 	if err != nil {
-		return false, f.fault("it is no MMDB file: %w", err)
+		return nil, f.fault("it is no MMDB file: %w", err)
 	}
 	kind := reader.Metadata.DatabaseType
 	for _, known := range f.kinds {
 		if strings.Contains(kind, known) {
-			f.state, f.reader = state, reader
-			return true, nil
+			return reader, nil
 		}
 	}
-	return false, f.fault("it is a database of the type %q, which has no %s: expected one of %s", clip(kind), f.what, strings.Join(f.kinds, ", "))
+	return nil, f.fault("it is a database of the type %q, which has no %s: expected one of %s", clip(kind), f.what, strings.Join(f.kinds, ", "))
 }
 
 // read takes as many bytes as a file may have.

@@ -18,6 +18,11 @@ type Abler interface {
 	Abilities(ctx context.Context) (wire.Abilities, error)
 }
 
+// Abilities are what a fleet can be asked for, whatever its hosts can do.
+func Abilities() wire.Abilities {
+	return wire.Abilities{Features: []string{wire.FeatureThreshold, wire.FeatureGroups, wire.FeatureDedupe, wire.FeatureLabels}}
+}
+
 // party is a host within a query.
 type party struct {
 	labels    map[string]string // of the inventory, those that the query groups by

@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -9,7 +10,11 @@ import (
 )
 
 // Actors shows what the addresses of a list did. Without any hit, the answer says what that proves.
-type Actors struct{ Links Links }
+type Actors struct {
+	Links Links
+	// Names of addresses; nil: they are not shown.
+	Names map[netip.Addr]string
+}
 
 // Frames builds the frames "actors" and "answer".
 func (a Actors) Frames(answer *reports.ActorsAnswer) data.Frames {
@@ -33,6 +38,14 @@ func (a Actors) hits(rows []reports.Hit) *data.Frame {
 			a.Links.flows("Flows of "+cell, "host = "+cell),
 			a.Links.to("What did "+cell+" do?", dashboardActors, "actors", cell),
 		}
+	}
+	if a.Names != nil {
+		add(s, "actor_name", "Name", "Name of the address in the DNS; empty where it has none.", "", each(rows, func(h *hit) string {
+			if !h.Prefix.IsSingleIP() {
+				return ""
+			}
+			return a.Names[h.Prefix.Addr()]
+		}))
 	}
 	texts := func(name, title, help string, of func(*hit) string) {
 		values := each(rows, of)

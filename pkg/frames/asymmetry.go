@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -9,7 +10,11 @@ import (
 )
 
 // Asymmetry shows pairs of addresses whose two directions went different ways.
-type Asymmetry struct{ Links Links }
+type Asymmetry struct {
+	Links Links
+	// Names of addresses; nil: they are not shown.
+	Names map[netip.Addr]string
+}
 
 // Frames builds the frames "pairs" and "answer".
 func (a Asymmetry) Frames(answer *reports.AsymmetryAnswer) data.Frames {
@@ -23,7 +28,13 @@ func (a Asymmetry) pairs(rows []reports.AsymmetryPair) *data.Frame {
 	type pair = reports.AsymmetryPair
 	s := newSheet("pairs", a.Links)
 	source := filterable(add(s, "sip", "Source", "Address of the initiator of most of it.", "", each(rows, func(p *pair) string { return p.Source.String() })))
+	if a.Names != nil {
+		add(s, "sip_name", "Source name", "Name of the address in the DNS; empty where it has none.", "", each(rows, func(p *pair) string { return a.Names[p.Source] }))
+	}
 	destination := filterable(add(s, "dip", "Destination", "Address of the responder.", "", each(rows, func(p *pair) string { return p.Destination.String() })))
+	if a.Names != nil {
+		add(s, "dip_name", "Destination name", "Name of the address in the DNS; empty where it has none.", "", each(rows, func(p *pair) string { return a.Names[p.Destination] }))
+	}
 	if a.Links.DataSource != "" {
 		source.Config.Links = a.Links.both("sip", "dip")
 		destination.Config.Links = a.Links.both("dip", "sip")

@@ -17,8 +17,9 @@ type Graph struct {
 	From, To  wire.Column
 	Direction wire.Direction
 	Value     Value
-	Named     bool
-	Links     Links
+	// Named and Enriched show what is known of addresses, from the summary of the result.
+	Named, Enriched bool
+	Links           Links
 }
 
 // outcome is a part of the ring of a node, and the colour of an edge.
@@ -38,6 +39,7 @@ type node struct {
 	id, title, subtitle string
 	counters            wire.Counters
 	peers               int
+	origin              wire.Origin
 }
 
 // add counts an edge of the node.
@@ -69,6 +71,9 @@ func (g Graph) Frames(result *wire.Result) data.Frames {
 				}
 				if name := result.Summary.Names[addressOf(column, &row.Attributes)]; g.Named && name != "" && isAddress(column) {
 					n.subtitle = name
+				}
+				if isAddress(column) {
+					n.origin = result.Summary.Enrichment[addressOf(column, &row.Attributes)]
 				}
 				nodes[id] = n
 				order = append(order, n)
@@ -135,6 +140,11 @@ func (g Graph) nodes(list []*node) *data.Frame {
 		arc := column("arc__"+outcome.name, outcome.title, unitPart, arcs[o])
 		arc.Config.Color = map[string]any{"mode": "fixed", "fixedColor": outcome.color}
 		fields = append(fields, arc)
+	}
+	if g.Enriched {
+		fields = append(fields,
+			column("detail__country", "Country", "", each(list, func(n **node) string { return (*n).origin.Country })),
+			column("detail__network", "Network", "", each(list, func(n **node) string { return network((*n).origin) })))
 	}
 	return graphFrame("nodes", fields...)
 }

@@ -2,6 +2,8 @@ package frames
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -29,7 +31,19 @@ func (t Table) looked(column wire.Column, rows []tableRow, summary *wire.Summary
 	if t.Named {
 		add("_name", "name", "Name of the address in the DNS; empty where it has none.", func(a netip.Addr) string { return summary.Names[a] })
 	}
+	if t.Enriched {
+		add("_country", "country", "Country of the address, by ISO 3166; empty where it is not known.", func(a netip.Addr) string { return summary.Enrichment[a].Country })
+		add("_network", "network", "Who announces the address: number and name of the autonomous system.", func(a netip.Addr) string { return network(summary.Enrichment[a]) })
+	}
 	return fields
+}
+
+// network is "AS64500 Example Ltd".
+func network(o wire.Origin) string {
+	if o.ASN == 0 {
+		return OneLine(o.Organisation)
+	}
+	return strings.TrimSpace("AS" + strconv.FormatUint(uint64(o.ASN), 10) + " " + OneLine(o.Organisation))
 }
 
 // addressOf is the address of an address column in a row.

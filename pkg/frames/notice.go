@@ -102,7 +102,8 @@ func (a About) information() string {
 func clocks(statuses map[string]wire.Status) string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(statuses)) {
-		if skew := time.Duration(statuses[name].ClockSkewNanoseconds).Round(time.Second); skew != 0 {
+		status := statuses[name]
+		if skew := time.Duration(status.ClockSkewNanoseconds).Round(time.Second); skew != 0 && status.Class != wire.ClassClock {
 			names = append(names, fmt.Sprintf("%s (%s)", name, Skew(skew)))
 		}
 	}

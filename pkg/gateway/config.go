@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/inventory"
@@ -40,6 +41,8 @@ type Config struct {
 	LargeAnswers int `yaml:"large_answers"`
 	// Lists of addresses that conditions can name.
 	Lists []ListFile `yaml:"lists"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Watch is how often configuration, credentials and lists are looked at for changes; 0: on SIGHUP only.
 	Watch time.Duration `yaml:"watch"`
 	// Tracing says where traces of queries go.

@@ -39,6 +39,7 @@ func (q *question) request(s span) *wire.Request {
 		Other:         q.query.Other && !q.alert,
 		Compare:       q.query.Compare,
 		Dedupe:        q.query.Dedupe,
+		Enrich:        q.query.Enrich && !q.alert && slices.ContainsFunc(q.columns, isAddress),
 	}
 	if s.step > 0 {
 		r.TimeResolution = s.step.String()
@@ -111,11 +112,11 @@ func serverNames(servers []server) []string {
 // commandOnly is the command line of the query without asking it; endless leaves the range to the command line.
 func (q *question) commandOnly(ctx context.Context, endless bool) (string, error) {
 	s, err := q.span()
-	if verb, arguments := q.reportVerb(); verb != "" && err == nil {
+	if verb, _ := q.reportVerb(); verb != "" && err == nil {
 		if endless {
 			s = span{}
 		}
-		return q.reportCommand(s, verb, arguments...), nil
+		return q.asReport(s), nil
 	}
 	if q.query.QueryType == typeVariable || q.query.QueryType == typeHosts {
 		return "", nil // the servers' catalogs answer, which no command line shows in this form

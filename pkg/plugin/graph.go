@@ -20,7 +20,7 @@ func (q *question) graph(ctx context.Context) (*answer, error) {
 	a.result, a.command = q.looked(ctx, result), q.command(prepared)
 	a.frames = frames.Graph{
 		From: q.columns[0], To: q.columns[1], Direction: q.query.Direction, Value: q.query.Value,
-		Named: q.query.Resolve, Links: q.links(),
+		Named: q.query.Resolve, Enriched: q.query.Enrich, Links: q.links(),
 	}.Frames(a.result)
 	return a, nil
 }

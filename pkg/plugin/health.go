@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type checkup struct {
 	fault  string // empty: it answers
 	remedy string
 	facts  string // who it is, where it answers
+	behind string // what is wrong behind a gateway
 	skew   time.Duration
 }
 
@@ -74,10 +76,26 @@ func check(ctx context.Context, s server, now func() time.Time) checkup {
 	}
 	c.facts = fmt.Sprintf("%s %s on %s, %s, interval %s",
 		info.Name, info.Version, catalog.Host, count(len(catalog.Interfaces), "interface"), catalog.Interval)
+	c.behind = behindGateway(catalog)
 	if !catalog.Now.IsZero() {
 		c.skew = catalog.Now.Sub(now()).Round(time.Second)
 	}
 	return c
+}
+
+// behindGateway names the hosts behind a gateway that did not answer it; empty if all did.
+func behindGateway(catalog *wire.Catalog) string {
+	failing := make(map[string]wire.Status)
+	for _, h := range catalog.Hosts {
+		if h.State == wire.StateError || h.State == wire.StateTimeout || h.State == wire.StateSkipped {
+			failing[h.Name] = wire.Status{State: h.State, Message: h.Error}
+		}
+	}
+	if len(failing) == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(failing))
+	return fmt.Sprintf("%d of %d hosts behind it do not answer: %s", len(names), len(catalog.Hosts), frames.Reasons(names, failing))
 }
 
 // diagnose says what went wrong and what helps.
@@ -121,6 +139,9 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 			if c.skew.Abs() > skewLimit {
 				hints = append(hints, fmt.Sprintf("%s: %s", c.name, c.clock()))
 			}
+			if c.behind != "" {
+				hints = append(hints, fmt.Sprintf("%s: %s", c.name, c.behind))
+			}
 		}
 	}
 	if len(faults) == 0 {
@@ -132,7 +153,7 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 		if len(hints) > 0 {
 			message += "; " + strings.Join(hints, "; ")
 		}
-		return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: message}
+		return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: clipped(message)}
 	}
 	summary := fmt.Sprintf("%d of %d servers answer", len(checks)-bad, len(checks))
 	details, err := json.Marshal(map[string]string{"message": summary, "verboseMessage": strings.Join(list, "\n")})
@@ -140,8 +161,18 @@ func report(problems []error, checks []checkup) *backend.CheckHealthResult {
 		details = nil // texts always marshal
 	}
 	return &backend.CheckHealthResult{
-		Status: backend.HealthStatusError, Message: strings.Join(faults, "; "), JSONDetails: details,
+		Status: backend.HealthStatusError, Message: clipped(strings.Join(faults, "; ")), JSONDetails: details,
 	}
+}
+
+// messageLength bounds the one line of a health check, in characters; the details have all.
+const messageLength = 1500
+
+func clipped(message string) string {
+	if text := []rune(message); len(text) > messageLength {
+		return string(text[:messageLength]) + "… (the details name all)"
+	}
+	return message
 }
 
 // count is "1 server" or "3 servers".
@@ -159,10 +190,15 @@ func (c checkup) line() string {
 		return fmt.Sprintf("%s: %s (%s)", c.name, c.fault, c.remedy)
 	case c.fault != "":
 		return fmt.Sprintf("%s: %s", c.name, c.fault)
-	case c.skew.Abs() > skewLimit:
-		return fmt.Sprintf("%s: ok, %s; %s", c.name, c.facts, c.clock())
 	}
-	return fmt.Sprintf("%s: ok, %s", c.name, c.facts)
+	line := fmt.Sprintf("%s: ok, %s", c.name, c.facts)
+	if c.behind != "" {
+		line += "; " + c.behind
+	}
+	if c.skew.Abs() > skewLimit {
+		line += "; " + c.clock()
+	}
+	return line
 }
 
 func (c checkup) clock() string {

@@ -3,6 +3,7 @@ package plugin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/wire"
 )
 
 func health(t *testing.T, d *DataSource) (result *backend.CheckHealthResult, verbose string) {
@@ -87,5 +89,28 @@ func TestHealthOfBadSettings(t *testing.T) {
 		if result.Status != backend.HealthStatusError || !strings.Contains(result.Message, want) {
 			t.Errorf("%s: %s %q, want %q", settings, result.Status, result.Message, want)
 		}
+	}
+}
+
+func TestHealthOfAGateway(t *testing.T) {
+	gateway := newFake("gw")
+	gateway.catalog.Kind = "gateway"
+	gateway.catalog.Hosts = []wire.CatalogHost{{Name: "a", State: wire.StateOK}, {Name: "b", State: wire.StateTimeout, Error: "no answer\nin time"}}
+	result, _ := health(t, sourceOf([]string{"gw"}, gateway))
+	if result.Status != backend.HealthStatusOk || !strings.Contains(result.Message, "gw: 1 of 2 hosts behind it do not answer: b (no answer in time)") {
+		t.Errorf("%s: %q", result.Status, result.Message)
+	}
+}
+
+func TestHealthMessageIsBounded(t *testing.T) {
+	var names []string
+	var fakes []*fake
+	for i := range 500 {
+		names = append(names, fmt.Sprintf("host-%03d", i))
+		fakes = append(fakes, &fake{err: closed(names[i])})
+	}
+	result, verbose := health(t, sourceOf(names, fakes...))
+	if n := len(result.Message); n > 2*messageLength || !strings.Contains(verbose, "host-499: ") {
+		t.Errorf("a message of %d bytes; the last host is in the details: %t", n, strings.Contains(verbose, "host-499: "))
 	}
 }

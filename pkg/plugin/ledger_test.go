@@ -112,7 +112,6 @@ func merged(q *wire.Query, full *wire.Result) *wire.Result {
 	merger.Add(full)
 	result := merger.Result()
 	result.Hostname, result.Status, result.HostsStatuses = full.Hostname, full.Status, full.HostsStatuses
-	result.Summary.Timings.QueryStart = noon
 	return result
 }
 

@@ -2,11 +2,11 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -18,7 +18,23 @@ type limited struct {
 }
 
 func limit(c serverClient, atOnce int) serverClient {
-	return limited{c, make(chan struct{}, max(atOnce, 1))}
+	l := limited{c, make(chan struct{}, max(atOnce, 1))}
+	if a, ok := c.(able); ok {
+		return limitedAble{l, a}
+	}
+	return l
+}
+
+// able is a client that knows more of its server, as *client.Client does: what a fleet asks for where it is offered.
+type able interface {
+	uploader
+	fleet.Abler
+	fleet.Prober
+}
+
+type limitedAble struct {
+	limited
+	able able
 }
 
 func (l limited) enter(ctx context.Context) error {
@@ -53,19 +69,6 @@ func (l limited) Catalog(ctx context.Context) (*wire.Catalog, error) {
 	return l.serverClient.Catalog(ctx)
 }
 
-// Upload gives the server a list of addresses, if it takes any.
-func (l limited) Upload(ctx context.Context, list *actors.List) error {
-	u, ok := l.serverClient.(uploader)
-	if !ok {
-		return errors.New("the server takes no lists")
-	}
-	if err := l.enter(ctx); err != nil {
-		return err
-	}
-	defer l.leave()
-	return u.Upload(ctx, list)
-}
-
 func (l limited) Info(ctx context.Context) (*client.Info, error) {
 	if err := l.enter(ctx); err != nil {
 		return nil, err
@@ -73,3 +76,20 @@ func (l limited) Info(ctx context.Context) (*client.Info, error) {
 	defer l.leave()
 	return l.serverClient.Info(ctx)
 }
+
+// Upload gives the server a list of addresses.
+func (l limitedAble) Upload(ctx context.Context, list *actors.List) error {
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	return l.able.Upload(ctx, list)
+}
+
+// Abilities are remembered by the client: they cost the server next to nothing.
+func (l limitedAble) Abilities(ctx context.Context) (wire.Abilities, error) {
+	return l.able.Abilities(ctx)
+}
+
+// Probe finds out whether the server is back; a host that hangs has no place for it.
+func (l limitedAble) Probe(ctx context.Context) error { return l.able.Probe(ctx) }

@@ -20,14 +20,26 @@ const (
 
 // looked is a result with the names of its addresses, if the query wants them. The result that is given stays.
 func (q *question) looked(ctx context.Context, result *wire.Result) *wire.Result {
-	if !q.query.Resolve || !q.source.settings.Lookup || q.alert || result == nil {
+	if !q.looksUp() || result == nil {
 		return result
+	}
+	named := *result
+	named.Summary.Names = q.namesOf(ctx, addressesOf(result))
+	return &named
+}
+
+// looksUp says whether names are wanted, and may be looked up.
+func (q *question) looksUp() bool { return q.query.Resolve && q.source.settings.Lookup && !q.alert }
+
+// namesOf are the names of addresses, as far as they are known in time; nil where they are not wanted.
+func (q *question) namesOf(ctx context.Context, addresses []netip.Addr) map[netip.Addr]string {
+	if !q.looksUp() {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
-	named := *result
-	named.Summary.Names, _ = q.source.resolver.Names(ctx, addressesOf(result))
-	return &named
+	names, _ := q.source.resolver.Names(ctx, addresses[:min(len(addresses), lookupAddresses)])
+	return names
 }
 
 // nameServer connects to one name server, whatever the machine's configuration says; nil without one.

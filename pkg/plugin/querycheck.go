@@ -147,6 +147,8 @@ func parseColumn(name string) ([]wire.Column, error) {
 	return nil, err
 }
 
+func isAddress(c wire.Column) bool { return c.Field.Type == flow.TypeAddress && c.Prefix == 0 }
+
 func isTime(c wire.Column) bool { return c.Field.Type == flow.TypeTime }
 
 // leftover finds a template variable in any of Grafana's three spellings.

@@ -38,13 +38,13 @@ func lookupType(name string) (queryType, bool) {
 			[]string{"sort", "ascending", "resolution", "other", "compare", "resolve", "enrich", "dedupe"}}, true
 	case typeSeries:
 		return queryType{10, 1_000, flow, unitRate,
-			[]string{"sort", "ascending", "resolution", "other", "compare", "mirror", "resolve", "enrich", "dedupe"}}, true
+			[]string{"sort", "ascending", "resolution", "other", "compare", "mirror", "resolve", "dedupe"}}, true
 	case typeActors:
-		return queryType{100, 10_000, nil, unitTotal, []string{"resolve", "enrich"}}, true
+		return queryType{100, 10_000, nil, unitTotal, []string{"resolve"}}, true
 	case typePath:
-		return queryType{1_000, 10_000, nil, unitTotal, []string{"resolve", "enrich"}}, true
+		return queryType{1_000, 10_000, nil, unitTotal, nil}, true
 	case typeAsymmetry:
-		return queryType{25, 10_000, nil, unitTotal, []string{"resolve", "enrich"}}, true
+		return queryType{25, 10_000, nil, unitTotal, []string{"resolve"}}, true
 	case typeGraph:
 		return queryType{50, 1_000, flow[:2], unitTotal, []string{"sort", "ascending", "resolve", "enrich", "dedupe"}}, true
 	case typeHosts:

@@ -121,6 +121,9 @@ func (q *question) describe(a *answer, done, total int) {
 	if q.query.Resolve && !q.source.settings.Lookup && !q.alert {
 		remarks = append(slices.Clip(remarks), "names are not looked up: reverse lookup is switched off in the data source's settings")
 	}
+	if q.query.Enrich && !q.alert && len(a.result.Rows) > 0 && len(a.result.Summary.Enrichment) == 0 && slices.ContainsFunc(q.columns, isAddress) {
+		remarks = append(slices.Clip(remarks), "no server knows where these addresses belong: give a gateway files for it (enrich in its configuration)")
+	}
 	if text := q.olderServers(); text != "" {
 		remarks = append(slices.Clip(remarks), text)
 	}

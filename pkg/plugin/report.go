@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -66,7 +69,7 @@ func (q *question) asymmetry(ctx context.Context) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.result, a.frames = found.Result, frames.Asymmetry{Links: q.links()}.Frames(found)
+	a.result, a.frames = found.Result, frames.Asymmetry{Links: q.links(), Names: q.namesOf(ctx, endsOf(found))}.Frames(found)
 	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	return a, nil
@@ -89,18 +92,30 @@ func (q *question) reportVerb() (verb string, arguments []string) {
 	case typeAsymmetry:
 		return "asymmetry", nil
 	case typeActors:
-		if list, name, err := parseActors(q.query.Actors); err == nil {
-			return "actors hits", []string{actorsArgument(reports.ActorsQuestion{List: list, ListName: name})}
+		if _, name, _ := parseActors(q.query.Actors); name != "" {
+			return "actors hits", []string{"@" + name}
 		}
-		return "actors hits", []string{q.query.Actors}
+		return "actors hits", []string{"-"}
 	}
 	return "", nil
 }
 
-// asReport is the command line that gives the same report.
+// asReport is the command line that gives the same report; addresses that were typed are its input.
 func (q *question) asReport(s span) string {
 	verb, arguments := q.reportVerb()
-	return q.reportCommand(s, verb, arguments...)
+	line := q.reportCommand(s, verb, arguments...)
+	if len(arguments) != 1 || arguments[0] != "-" {
+		return line
+	}
+	list, _, err := parseActors(q.query.Actors)
+	if err != nil {
+		return line
+	}
+	words := []string{"printf", `'%s\n'`}
+	for _, entry := range strings.Fields(string(list.Text())) {
+		words = append(words, queryargs.Quote(entry))
+	}
+	return strings.Join(words, " ") + " | " + line
 }
 
 // reportCommand is the command line of a report.
@@ -121,6 +136,12 @@ func (q *question) reportCommand(s span, verb string, arguments ...string) strin
 		add("-l", s.last.UTC().Format(time.RFC3339))
 	}
 	add("-q", q.query.Hosts)
+	if s.live {
+		words = append(words, "--live")
+	}
+	if q.query.QueryType != typePath {
+		words = append(words, "-n", strconv.FormatInt(q.query.Limit, 10))
+	}
 	for _, word := range arguments {
 		words = append(words, queryargs.Quote(word))
 	}
@@ -142,13 +163,34 @@ func (q *question) actors(ctx context.Context) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.result, a.frames = found.Result, frames.Actors{Links: q.links()}.Frames(found)
+	a.result, a.frames = found.Result, frames.Actors{Links: q.links(), Names: q.namesOf(ctx, seenOf(found))}.Frames(found)
 	a.command = q.asReport(a.span)
 	q.reported(a, found.Text, found.Truncated, found.Coverage)
 	if found.Health != nil && found.Health.FaultCount > 0 {
 		a.remarks = append(a.remarks, fmt.Sprintf("%d of the addresses could not be read, such as %q", found.Health.FaultCount, found.Health.Faults[0].Text))
 	}
 	return a, nil
+}
+
+// seenOf are the actors that are single addresses.
+func seenOf(found *reports.ActorsAnswer) []netip.Addr {
+	var list []netip.Addr
+	for _, h := range found.Actors {
+		if h.Prefix.IsSingleIP() {
+			list = append(list, h.Prefix.Addr())
+		}
+	}
+	return list
+}
+
+// endsOf are the addresses of the pairs.
+func endsOf(found *reports.AsymmetryAnswer) []netip.Addr {
+	var list []netip.Addr
+	for _, p := range found.Pairs {
+		list = append(list, p.Source, p.Destination)
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
 }
 
 // maximumActors bounds the addresses that are typed into a query; longer lists belong to the servers.
@@ -175,14 +217,6 @@ func parseActors(text string) (list *actors.List, name string, err error) {
 		return nil, "", fmt.Errorf("actors: %w", err)
 	}
 	return list, "", nil
-}
-
-// actorsArgument is the set of a question as the command line takes it.
-func actorsArgument(about reports.ActorsQuestion) string {
-	if about.List == nil {
-		return "@" + about.ListName
-	}
-	return strings.Join(strings.Fields(string(about.List.Text())), ",")
 }
 
 // uploader takes a list of addresses; *client.Client is one.

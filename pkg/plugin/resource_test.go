@@ -167,3 +167,79 @@ func TestResourcesRefuse(t *testing.T) {
 		}
 	}
 }
+
+func TestCompleteResource(t *testing.T) {
+	d := threeHosts()
+	for _, test := range []struct{ text, want string }{
+		{"dpo", "dport"}, {"iface = e", "eth0"}, {"label.", "label.company"}, {"label.company = ", "acme"}, {"dport = 443 ", "&"},
+	} {
+		var list []struct {
+			Text           string
+			Offset, Length int
+			Kind           string
+		}
+		body, _ := json.Marshal(map[string]any{"text": test.text, "cursor": len(test.text)})
+		if status := call(t, d, http.MethodPost, "complete", string(body), &list); status != http.StatusOK {
+			t.Errorf("%q: status %d", test.text, status)
+		}
+		found := false
+		for _, c := range list {
+			found = found || c.Text == test.want && c.Kind != "" && c.Offset+c.Length <= len(test.text)
+		}
+		if !found {
+			t.Errorf("%q: %v lacks %s", test.text, list, test.want)
+		}
+	}
+}
+
+func TestValuesResource(t *testing.T) {
+	d := threeHosts()
+	var list []struct{ Text, Value string }
+	if status := call(t, d, http.MethodPost, "values", `{"attribute":"dport","condition":"dip = 192.0.2.10","range":{"from":"2026-11-21T11:00:00Z","to":"2026-11-21T12:00:00Z"}}`, &list); status != http.StatusOK ||
+		len(list) != 2 || list[0].Value != "443" || list[1].Text != "22" {
+		t.Errorf("status %d, values %v", status, list)
+	}
+	for _, body := range []string{`{"attribute":"colour"}`, `{"attribute":""}`, `{"attribute":"dport","hosts":"company="}`, `{"attribute":"dport","condition":"sip ="}`} {
+		var failed struct{ Message string }
+		if status := call(t, d, http.MethodPost, "values", body, &failed); status != http.StatusBadRequest || failed.Message == "" {
+			t.Errorf("%s: status %d, %q", body, status, failed.Message)
+		}
+	}
+}
+
+func TestHostsLabelsAndListsResources(t *testing.T) {
+	d := threeHosts()
+	var hosts []struct{ Name, State string }
+	call(t, d, http.MethodGet, "hosts?hosts=company%3Dacme", "", &hosts)
+	if len(hosts) != 1 || hosts[0].Name != "amsterdam" || hosts[0].State != "ok" {
+		t.Errorf("hosts %v", hosts)
+	}
+	var labels map[string][]string
+	call(t, d, http.MethodGet, "labels", "", &labels)
+	if diff := cmp.Diff(map[string][]string{"company": {"acme", "other"}, "site": {"ams", "ber"}}, labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	var lists []any
+	if status := call(t, d, http.MethodGet, "lists", "", &lists); status != http.StatusOK || lists == nil {
+		t.Errorf("lists: status %d, %v", status, lists)
+	}
+	var failed struct{ Message string }
+	if status := call(t, d, http.MethodGet, "hosts?hosts=nowhere", "", &failed); status != http.StatusBadRequest || !strings.Contains(failed.Message, "nowhere") {
+		t.Errorf("status %d, %q", status, failed.Message)
+	}
+}
+
+func TestCommandsOfReports(t *testing.T) {
+	d := threeHosts()
+	for query, want := range map[string]string{
+		`{"queryType":"path","a":"10.0.0.1","b":"web.example; rm"}`: "-i any 10.0.0.1 'web.example; rm'",
+		`{"queryType":"actors","actors":"@bad"}`:                    "weir actors hits",
+		`{"queryType":"asymmetry","limit":7}`:                       "-n 7",
+		`{"queryType":"hosts"}`:                                     "",
+	} {
+		var got struct{ Command, Message string }
+		if status := call(t, d, http.MethodPost, "command", query, &got); status != http.StatusOK || !strings.Contains(got.Command, want) || (want == "") != (got.Command == "") {
+			t.Errorf("%s: status %d, %q, want %q", query, status, got.Command, want)
+		}
+	}
+}

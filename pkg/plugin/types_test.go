@@ -79,7 +79,7 @@ func answered(t *testing.T, d *DataSource, query string) data.Frames {
 		}
 		for _, n := range frame.Meta.Notices {
 			if n.Severity == data.NoticeSeverityWarning {
-				if warnings++; i > 0 || !strings.Contains(n.Text, "1 of 3 hosts did not answer: cairo (connection refused)") {
+				if warnings++; i > 0 || !strings.Contains(n.Text, "cairo (") || !strings.Contains(n.Text, "connection refused") {
 					t.Errorf("%s: notice on frame %d: %s", query, i, n.Text)
 				}
 			}
@@ -107,7 +107,7 @@ func TestPathQuery(t *testing.T) {
 	if got := cells(t, list[2], "verdict"); got[0] != "accepted" {
 		t.Errorf("verdict %v", got)
 	}
-	if got := command(list[0]); !strings.HasPrefix(got, "weir path --server amsterdam=") || !strings.HasSuffix(got, "10.0.0.1 192.0.2.0/24") {
+	if got := command(list[0]); !strings.HasPrefix(got, "weir path --server 'amsterdam=") || !strings.HasSuffix(got, "10.0.0.1 192.0.2.0/24") {
 		t.Errorf("command %q", got)
 	}
 	none := answered(t, threeHosts(), `{"version":2,"queryType":"path","a":"10.9.9.9","b":"192.0.2.10"}`)
@@ -140,7 +140,7 @@ func TestActorsQuery(t *testing.T) {
 		got[0] != "203.0.113.0/24 berlin berlin wan 1 3 tcp/3389 10.0.0.5 other" {
 		t.Errorf("actors %v", got)
 	}
-	if got := command(list[0]); !strings.HasPrefix(got, "weir actors hits --server") || !strings.HasSuffix(got, "198.51.100.7,203.0.113.0/24,2001:db8::1") {
+	if got := command(list[0]); !strings.HasPrefix(got, `printf '%s\n' 198.51.100.7 2001:db8::1 203.0.113.0/24 | weir actors hits --server `) || !strings.HasSuffix(got, " --live -n 100 -") {
 		t.Errorf("command %q", got)
 	}
 	none := answered(t, d, `{"version":2,"queryType":"actors","actors":"198.51.100.7"}`)
@@ -168,7 +168,7 @@ func TestGraphQuery(t *testing.T) {
 func TestHostsQuery(t *testing.T) {
 	d := threeHosts()
 	list := answered(t, d, `{"version":2,"queryType":"hosts"}`)
-	want := []string{"amsterdam ok 1000 9 acme", "berlin ok 1000 6 other", "cairo error <nil> <nil>"}
+	want := []string{"amsterdam ok 1000 9 acme", "berlin ok 1000 6 other", "cairo error 0 0"}
 	got := cells(t, list[0], "host", "state", "received", "dropped", "label.company")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("hosts (-want +got):\n%s", diff)
@@ -262,11 +262,11 @@ func TestComparison(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	d := threeHosts()
-	for unit, want := range map[string]string{"total": "76500", "average": "170.04723423171755", "rate": "170.04723423171755"} {
+	for unit, want := range map[string]string{"total": "76500", "average": "170", "rate": "170"} {
 		field := map[string]string{"total": "bytes", "average": "bps", "rate": "bps"}[unit]
 		list := answered(t, d, `{"version":2,"attributes":["dport"],"condition":"dport = 443","interfaces":"eth0","unit":"`+unit+`"}`)
 		got := cells(t, list[0], field)
-		if len(got) != 1 || !strings.HasPrefix(got[0], want[:5]) {
+		if len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %v, want %s", unit, got, want)
 		}
 	}
@@ -321,10 +321,9 @@ func TestAlertsRefuse(t *testing.T) {
 func TestRemarks(t *testing.T) {
 	d := threeHosts()
 	for query, want := range map[string]string{
-		`{"version":2,"attributes":["sip"],"mirror":true}`:                "mirror has no effect on this type of query",
-		`{"version":2,"attributes":["sip"],"resolve":true}`:               "reverse lookup is switched off in the data source's settings",
-		`{"version":2,"attributes":["sip"],"limit":1}`:                    "the first 1 of",
-		`{"version":2,"attributes":["sip"],"limit":1,"interfaces":"wan"}`: "the first 1 of",
+		`{"version":2,"attributes":["sip"],"mirror":true}`:  "mirror has no effect on this type of query",
+		`{"version":2,"attributes":["sip"],"resolve":true}`: "reverse lookup is switched off in the data source's settings",
+		`{"version":2,"attributes":["sip"],"limit":1}`:      "the first 1 of",
 	} {
 		list := answered(t, d, query)
 		n := list[0].Meta.Notices

@@ -47,6 +47,7 @@ func Command(r *wire.Request, o Options) string {
 	on("--series", r.Series)
 	on("--other", r.Other)
 	add("--compare", r.Compare)
+	add("--dedupe", r.Dedupe)
 	add("--actors", printActors(r.Actors))
 	on("--explain", r.Explain)
 	on("--seen", r.Seen)

@@ -77,6 +77,7 @@ func (f *Flags) Register(set *pflag.FlagSet) {
 	set.StringVar(&r.Compare, "compare", "", "show what each row was in the same span so much earlier: `SPAN` is 1h, 1d, 1w, or previous")
 	set.StringVar(&f.actors, "actors", "", "flows to or from an address of `SET`: @NAME of a list, or addresses and networks, by commas")
 	set.BoolVar(&r.Explain, "explain", false, "show how the answer was found")
+	set.StringVar(&r.Dedupe, "dedupe", "", "`HOW` rows of several hosts are joined where they are merged: sum, or max where hosts saw the same flows")
 	set.BoolVar(&r.Seen, "seen", false, "show when each row was counted first and last; without time")
 	set.BoolVar(&r.Enrich, "enrich", false, "show country and network operator of addresses, which the server has to know")
 	set.BoolVar(&f.live, "live", false, "include the interval that is being counted (default with a server unless --last is given)")

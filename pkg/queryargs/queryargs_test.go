@@ -169,8 +169,8 @@ func TestCommand(t *testing.T) {
 			In: true, Out: true, Sum: true, First: "2026-11-20 05:00", TimeResolution: "auto", Merge: true, Series: true, Other: true,
 			QueryHosts: "any", QueryHostsResolverType: "string", DNSResolution: &wire.DNSResolution{Timeout: 3 * time.Second}}, Options{Directory: "x"},
 			`weir query -d x -i /^eth/ -c 'dport = 80 & host = it'\''s' -f '2026-11-20 05:00' -n 5 -s packets -a --in --out --sum --resolution auto --merge --series --other -q any --hosts-resolver string --lookup-timeout 3s raw`},
-		{wire.Request{Query: "sip/24,dip/48", Ifaces: "any", First: "-1h", Compare: "1d", Explain: true, Seen: true, Actors: &wire.Actors{List: "scanners"}}, Options{Directory: "x"},
-			`weir query -d x -i any -f -1h --compare 1d --actors @scanners --explain --seen sip/24,dip/48`},
+		{wire.Request{Query: "sip/24,dip/48", Ifaces: "any", First: "-1h", Compare: "1d", Explain: true, Seen: true, Enrich: true, Actors: &wire.Actors{List: "scanners"}}, Options{Directory: "x"},
+			`weir query -d x -i any -f -1h --compare 1d --actors @scanners --explain --seen --enrich sip/24,dip/48`},
 		{wire.Request{Query: "sip", Ifaces: "any", Actors: &wire.Actors{Set: []string{"192.0.2.1", "2001:db8::/32", "$(id)"}}}, Options{Directory: "x"},
 			`weir query -d x -i any --actors '192.0.2.1,2001:db8::/32,$(id)' sip`},
 		{wire.Request{Query: "-h", Ifaces: "$(reboot)\n\x1b[2J!é'", Condition: "`x`"}, Options{Directory: "x"},
@@ -204,7 +204,7 @@ func TestCommandReadsBack(t *testing.T) {
 	for range 5000 {
 		r := wire.Request{Query: text(), Ifaces: text(), Condition: text(), First: text(), Last: text(), TimeResolution: text(),
 			SortBy: text(), QueryHosts: text(), QueryHostsResolverType: text(), SortAscending: flip(), In: flip(), Out: flip(), Sum: flip(),
-			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), Explain: flip(), Seen: flip(), Compare: text(), Actors: parseActors(text()), NumResults: random.Int64N(3) * random.Int64()}
+			Merge: flip(), Series: flip(), Other: flip(), Live: flip(), Explain: flip(), Seen: flip(), Compare: text(), Dedupe: []string{"", "max"}[random.IntN(2)], Actors: parseActors(text()), NumResults: random.Int64N(3) * random.Int64()}
 		if flip() {
 			r.DNSResolution = &wire.DNSResolution{Timeout: time.Duration(random.Int64N(int64(time.Minute)))}
 		}

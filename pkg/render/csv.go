@@ -28,7 +28,7 @@ func (v View) CSV(w io.Writer, r *wire.Result) error {
 		head = append(head, "packets before", "data vol. before")
 	}
 	out.Write(head) //nolint:errcheck // Error returns it
-	c := cells{names: r.Summary.Names}
+	c := cells{names: r.Summary.Names, origin: r.Summary.Enrichment}
 	totals := r.Summary.Totals.Flow()
 	for i := range r.Rows {
 		record := make([]string, 0, len(head))

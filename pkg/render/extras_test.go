@@ -14,7 +14,7 @@ import (
 // What comes from elsewhere means harm.
 func extras(t *testing.T) (View, *wire.Result) {
 	t.Helper()
-	q := prepare(t, wire.Request{Query: "sip,dip/24,dport", Ifaces: "eth0", Compare: "1d", First: "-1h", Seen: true,
+	q := prepare(t, wire.Request{Query: "sip,dip/24,dport", Ifaces: "eth0", Compare: "1d", First: "-1h", Seen: true, Enrich: true,
 		DNSResolution: &wire.DNSResolution{Enabled: true}})
 	first := row("eth0", "10.0.0.1", "10.1.2.0", 443, 6, 3000, 3000, 20, 20)
 	first.Attributes.DestinationBits = 24
@@ -33,6 +33,10 @@ func extras(t *testing.T) (View, *wire.Result) {
 	r.Summary.Totals = wire.Counters{BytesReceived: 4000, BytesSent: 3000, PacketsReceived: 25, PacketsSent: 20}
 	r.Summary.Names = map[netip.Addr]string{
 		netip.MustParseAddr("10.0.0.1"): "=cmd|'/C calc'!\x1b[31m<script>\",\n", netip.MustParseAddr("10.1.2.0"): "a network has no name",
+	}
+	r.Summary.Enrichment = map[netip.Addr]wire.Origin{
+		netip.MustParseAddr("10.0.0.1"): {Country: "DE", ASN: 64500, Organisation: "=Evil\x1b[2J, \"Ltd\"\n"}, netip.MustParseAddr("10.0.0.2"): {Country: "FR"},
+		netip.MustParseAddr("10.1.2.0"): {Country: "XX", Organisation: "a network has no origin"},
 	}
 	r.Summary.Timings.Resolution = 12 * time.Millisecond
 	r.Summary.TraceID = "0af7651916cd43dd8448eb211c80319c\x1b"

@@ -10,8 +10,8 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// NDJSON writes the rows as they stand in the contract's object, one on a line, each with the names of its addresses if
-// some were found, and nothing else. What it leaves out, View.Footer tells people.
+// NDJSON writes the rows as they stand in the contract's object, one on a line, each with what was looked up of its
+// addresses, and nothing else. What it leaves out, View.Footer tells people.
 func NDJSON(w io.Writer, r *wire.Result) error {
 	out := bufio.NewWriter(w)
 	var line []byte
@@ -20,7 +20,10 @@ func NDJSON(w io.Writer, r *wire.Result) error {
 		if line, err = wire.AppendRow(line[:0], &r.Rows[i]); err != nil {
 			return err
 		}
-		if line, err = appendNames(line, &r.Rows[i], r.Summary.Names); err != nil {
+		if line, err = appendOf(line, "names", &r.Rows[i], r.Summary.Names); err != nil {
+			return err
+		}
+		if line, err = appendOf(line, "enrichment", &r.Rows[i], r.Summary.Enrichment); err != nil {
 			return err
 		}
 		out.Write(append(escapeJSON(line), '\n')) //nolint:errcheck // Flush returns it
@@ -28,12 +31,12 @@ func NDJSON(w io.Writer, r *wire.Result) error {
 	return out.Flush()
 }
 
-// appendNames puts the names of a row's addresses into its object.
-func appendNames(line []byte, row *wire.Row, names map[netip.Addr]string) ([]byte, error) {
-	own := make(map[netip.Addr]string)
+// appendOf puts what was looked up of a row's addresses into its object.
+func appendOf[V any](line []byte, member string, row *wire.Row, found map[netip.Addr]V) ([]byte, error) {
+	own := make(map[netip.Addr]V)
 	note := func(a netip.Addr, bits uint8) {
-		if name := names[a]; name != "" && bits == 0 {
-			own[a] = name
+		if value, known := found[a]; known && bits == 0 {
+			own[a] = value
 		}
 	}
 	note(row.Attributes.Source, row.Attributes.SourceBits)
@@ -45,7 +48,7 @@ func appendNames(line []byte, row *wire.Row, names map[netip.Addr]string) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	line = append(line[:len(line)-1], `,"names":`...)
+	line = append(append(append(line[:len(line)-1], `,"`...), member...), `":`...)
 	return append(append(line, text...), '}'), nil
 }
 

@@ -37,15 +37,16 @@ type View struct {
 	Colour bool
 }
 
-// column is something to show in front of the figures: a field of the rows, or the names of an address.
+// column is something to show in front of the figures: a field of the rows, or what was looked up of an address.
 type column struct {
-	field flow.Field
-	name  string // of the column for programs; people see title
-	title string
-	names bool // of the field's addresses
+	field  flow.Field
+	name   string // of the column for programs; people see title
+	title  string
+	lookUp lookUp // of the field's addresses
+	label  string // key of a host label
 }
 
-// columns are what to show in front of the figures: time, host, host id and interface, then the attributes in the order
+// columns are what to show in front of the figures: time, host, host id, interface and labels, then the attributes in the order
 // of the query, addresses with their names beside them if they were asked for. Rows of several interfaces stay apart
 // unless merged, so that the interface is shown where there may be several.
 func (v View) columns(severalInterfaces bool) []column {
@@ -58,6 +59,11 @@ func (v View) columns(severalInterfaces bool) []column {
 		}
 	}
 	for _, c := range v.Query.Columns {
+		if c.Label != "" {
+			columns = append(columns, column{field: c.Field, name: c.Name, title: c.Label, label: c.Label})
+		}
+	}
+	for _, c := range v.Query.Columns {
 		if c.Field.Kind != flow.KindAttribute {
 			continue
 		}
@@ -66,8 +72,11 @@ func (v View) columns(severalInterfaces bool) []column {
 			shown.title = c.Name
 		}
 		columns = append(columns, shown)
-		if c.Field.Type == flow.TypeAddress && c.Prefix == 0 && v.named() {
-			columns = append(columns, column{field: c.Field, name: c.Name + " name", title: c.Name + " name", names: true})
+		if c.Field.Type == flow.TypeAddress && c.Prefix == 0 {
+			for _, l := range v.lookUps() {
+				name := c.Name + " " + string(l)
+				columns = append(columns, column{field: c.Field, name: name, title: name, lookUp: l})
+			}
 		}
 	}
 	if v.Query.Seen {
@@ -84,12 +93,6 @@ const (
 	lastSeen  = "last seen"
 )
 
-// named says that names of addresses were asked for.
-func (v View) named() bool {
-	r := v.Query.Request
-	return r != nil && r.DNSResolution != nil && r.DNSResolution.Enabled
-}
-
 // severalAsked says that the query may be about more than one interface.
 func (v View) severalAsked() bool {
 	text := v.Query.Interfaces.String()
@@ -101,15 +104,19 @@ type cells struct {
 	zone   *time.Location
 	people bool
 	names  map[netip.Addr]string
+	origin map[netip.Addr]wire.Origin
 }
 
 func (c cells) text(of column, row *wire.Row) string {
-	if of.names {
+	if of.label != "" {
+		return row.Labels.HostLabels.Get(of.label)
+	}
+	if of.lookUp != "" {
 		a := row.Attributes.Source
 		if of.field.Name == "dip" {
 			a = row.Attributes.Destination
 		}
-		return c.names[a]
+		return c.lookUp(of.lookUp, a)
 	}
 	switch of.field.Name {
 	case "time":

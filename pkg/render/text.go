@@ -58,10 +58,10 @@ func orElse(text, otherwise string) string {
 // table lays out rows, what was cut off, and totals.
 func (v View) table(r *wire.Result) *table {
 	fields := v.columns(len(r.Summary.Interfaces) != 1)
-	c := cells{zone: v.Zone, people: true, names: r.Summary.Names}
+	c := cells{zone: v.Zone, people: true, names: r.Summary.Names, origin: r.Summary.Enrichment}
 	t := &table{}
 	for _, f := range fields {
-		column := tableColumn{name: f.title, shortens: f.names || f.field.Type == flow.TypeString}
+		column := tableColumn{name: f.title, shortens: f.lookUp == lookUpName || f.lookUp == lookUpOrganisation || f.field.Type == flow.TypeString}
 		column.expect(len(r.Rows))
 		for i := range r.Rows {
 			column.text(Safe(c.text(f, &r.Rows[i])))

@@ -28,8 +28,13 @@ func (a *PathAnswer) text() string {
 	if len(a.Services) == 0 {
 		return fmt.Sprintf("nothing was seen between %s and %s; %s", a.A, a.B, a.Coverage.Text)
 	}
-	yes := map[bool]string{true: "yes", false: "no"}[a.Verdict == flow.VerdictAccepted.String()]
-	parts := []string{"accepted: " + yes + a.named(flow.VerdictAccepted)}
+	parts := []string{"accepted: no"}
+	switch a.Verdict {
+	case flow.VerdictAccepted.String():
+		parts[0] = "accepted: yes" + a.named(flow.VerdictAccepted)
+	case flow.VerdictNone.String():
+		parts[0] = "no attempt was seen"
+	}
 	if text := a.named(flow.VerdictRejected); text != "" {
 		parts = append(parts, "rejected:"+text)
 	}

@@ -46,7 +46,7 @@ func sample() *Result {
 		Query: Echo{Attributes: []string{"sip", "dip", "dport", "proto", "verdict"}, Condition: "(dport = 443 & proto = tcp)"},
 		Rows: []Row{
 			{
-				Labels:     Labels{Timestamp: start.Add(5 * time.Minute), Iface: "eth0", Host: "fra1", HostID: "9a1f"},
+				Labels:     Labels{Timestamp: start.Add(5 * time.Minute), Iface: "eth0", Host: "fra1", HostID: "9a1f", HostLabels: HostLabelsFrom(map[string]string{"company": "acme", "site": "<zrh>"})},
 				Attributes: Attributes{Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("2001:db8::1"), DestinationPort: 443, Protocol: 6, Verdict: "accepted"},
 				Counters:   Counters{math.MaxUint64, 1, 2, 3, 4, 5, 6, 7, 8},
 				Before:     &Counters{BytesReceived: 9},

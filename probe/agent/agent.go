@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/probe/capture"
 	"github.com/weirflow/weir/probe/checkpoint"
 	"github.com/weirflow/weir/probe/meter"
@@ -136,6 +137,8 @@ type Deps struct {
 	List  func() ([]string, error)
 	Watch func(ctx context.Context, changed chan<- struct{})
 	Now   func() time.Time
+	// NATS is how the connection to the NATS servers is, for Status; nil: there is none.
+	NATS func() natshttp.Status
 	// Reload reads the configuration again; nil: Agent.Reload goes back to the one that New got.
 	Reload func() (Capture, error)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/weirflow/weir/internal/testenv"
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 )
 
@@ -24,6 +25,9 @@ func registered(t *testing.T, r *rig) *prometheus.Registry {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(collector{r.Agent}); err != nil {
+		t.Fatal(err)
+	}
+	if err := registry.Register(natshttp.Collector{Link: new(natshttp.Link), Responder: new(natshttp.Responder)}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := serve.New(serve.DefaultConfig(), serve.Deps{Querier: r.Agent, Logger: slog.New(slog.DiscardHandler),

@@ -16,6 +16,7 @@ import (
 	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/natshttp"
 	document "github.com/weirflow/weir/pkg/openapi"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/wire"
@@ -50,11 +51,12 @@ func contract() openapi.Config {
 	noneKnown := openapi.Response{Status: 204, Description: "None of the interfaces is known."}
 	return openapi.Config{
 		Title: "Weir", Version: "1", Description: "goProbe v4's HTTP contract, extended. docs/API.md says what the members mean.",
-		Root: testenv.Root(), Module: "github.com/weirflow/weir/", Packages: []string{wirePath, "github.com/weirflow/weir/pkg/serve", "github.com/weirflow/weir/probe/agent", "github.com/weirflow/weir/pkg/actors"},
+		Root: testenv.Root(), Module: "github.com/weirflow/weir/", Packages: []string{wirePath, "github.com/weirflow/weir/pkg/serve", "github.com/weirflow/weir/probe/agent", "github.com/weirflow/weir/pkg/actors", "github.com/weirflow/weir/pkg/natshttp"},
 		Names: map[reflect.Type]string{reflect.TypeFor[wire.Request](): "Args", reflect.TypeFor[Status](): "StatusResponse",
-			reflect.TypeFor[actors.Health](): "ListHealth", reflect.TypeFor[actors.Fault](): "ListFault",
+			reflect.TypeFor[actors.Health](): "ListHealth", reflect.TypeFor[natshttp.Status](): "NATSStatus", reflect.TypeFor[actors.Fault](): "ListFault",
 			reflect.TypeFor[configAnswer](): "ConfigResponse", reflect.TypeFor[changeAnswer](): "ConfigUpdateResponse"},
 		Overrides: openapi.Overrides{
+			"HostLabels":                        {"type": "object", "additionalProperties": openapi.Schema{"type": "string"}},
 			"Args":                              {"additionalProperties": false, "patternProperties": openapi.Schema{`^\$schema$`: openapi.Schema{"description": "Taken and ignored."}}},
 			"DNSResolution":                     {"additionalProperties": false},
 			"Actors":                            {"additionalProperties": false},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/probe/meter"
 )
@@ -24,6 +25,7 @@ type Status struct {
 	StoreFailures uint64                     `json:"store_failures"`
 	StoreBytes    uint64                     `json:"store_bytes_written"`
 	Store         StoreStatus                `json:"store"`
+	NATS          *natshttp.Status           `json:"nats,omitempty"` // of the connection, where one is configured
 }
 
 // InterfaceStatus is the state of one interface. The counters without total are those of the current interval.
@@ -67,6 +69,10 @@ func (a *Agent) Status(names ...string) Status {
 		Host: a.host, HostID: a.hostID, Interval: a.cfg.Meter.Interval,
 		StoreWrites: writes.Blocks, StoreFailures: writes.Failures, StoreBytes: writes.Bytes,
 		Store: storeStatus(a.store.Health())}
+	if a.deps.NATS != nil {
+		connection := a.deps.NATS()
+		s.NATS = &connection
+	}
 	a.mutex.RLock()
 	defer a.mutex.RUnlock()
 	for name, m := range a.meters {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/pkg/configfile"
+	"github.com/weirflow/weir/pkg/enrich"
+	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/probe/agent"
@@ -42,6 +44,11 @@ type Config struct {
 	Query Query `yaml:"query"`
 	// API is where queries are answered, and for whom.
 	API serve.Config `yaml:"api"`
+	// NATS says where queries come from besides: NATS servers that the probe connects to, for hosts that nobody can dial.
+	// Whoever asks there needs one of the tokens of api.
+	NATS natshttp.Settings `yaml:"nats"`
+	// Enrich names files of countries and networks, for queries that ask where addresses belong.
+	Enrich enrich.Config `yaml:"enrich"`
 	// Tracing says where traces of queries go.
 	Tracing telemetry.Config `yaml:"tracing"`
 	// Log goes to standard error.
@@ -85,6 +92,8 @@ func Default() Config {
 		Meter:   a.Meter,
 		Query:   Query{MaxGroups: a.Engine.MaxGroups, Memory: a.Engine.Memory},
 		API:     api,
+		NATS:    natshttp.DefaultSettings(),
+		Enrich:  enrich.DefaultConfig(),
 		Tracing: telemetry.DefaultConfig(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -143,6 +152,12 @@ func (c Config) Validate() error {
 	}
 	if err := c.API.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("api: %w", err))
+	}
+	if err := c.NATS.Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.NATS.Enabled() && len(c.API.Tokens) == 0 {
+		faults = append(faults, errors.New("nats: nobody could ask: api.tokens is empty (weir-probe token makes one)"))
 	}
 	if err := c.Tracing.Validate(); err != nil {
 		faults = append(faults, err)

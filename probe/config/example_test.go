@@ -25,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write example.yaml anew")
 
 // sections are the packages whose structs make up the configuration.
-var sections = []string{"probe/config", "probe/agent", "probe/store", "probe/meter", "probe/table", "pkg/serve", "pkg/telemetry"}
+var sections = []string{"probe/config", "probe/agent", "probe/store", "probe/meter", "probe/table", "pkg/serve", "pkg/natshttp", "pkg/enrich", "pkg/telemetry"}
 
 func TestExampleIsGeneratedFromTheStructs(t *testing.T) {
 	comments := map[string]string{}

@@ -70,7 +70,11 @@ func TestSegmentDamage(t *testing.T) {
 	if err != nil || len(chunks) != 8 {
 		t.Fatal(len(chunks), err)
 	}
-	whole := ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {good}}}}), wire.Request{Query: "sip", Merge: true})
+	queries := []string{"sip", "sip,dip"} // from sums by source, from chunks
+	whole := map[string]*wire.Result{}
+	for _, query := range queries {
+		whole[query] = ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {good}}}}), wire.Request{Query: query, Merge: true})
+	}
 	content := files.Bytes("/s/segment")
 	seen := map[int64]int{}
 	for i := 0; i < len(content); i += 23 {
@@ -85,12 +89,16 @@ func TestSegmentDamage(t *testing.T) {
 		if err != nil {
 			continue // the store says so
 		}
-		result := ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {reader}}}}), wire.Request{Query: "sip", Merge: true})
-		seen[result.Summary.Hits.Total]++
-		full := result.Summary.Totals == whole.Summary.Totals && result.Summary.Hits == whole.Summary.Hits
-		said := result.Status.State == wire.StatePartial && strings.Contains(result.Status.Message, "eth0/x.wseg")
-		if full == said {
-			t.Errorf("byte %d: %d hits, %+v", i, result.Summary.Hits.Total, result.Status)
+		for _, query := range queries {
+			result := ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {reader}}}}), wire.Request{Query: query, Merge: true})
+			if query == "sip,dip" {
+				seen[result.Summary.Hits.Total]++
+			}
+			full := result.Summary.Totals == whole[query].Summary.Totals && result.Summary.Hits == whole[query].Summary.Hits
+			said := result.Status.State == wire.StatePartial && strings.Contains(result.Status.Message, "eth0/x.wseg")
+			if full == said {
+				t.Errorf("%s, byte %d: %d hits, %+v", query, i, result.Summary.Hits.Total, result.Status)
+			}
 		}
 	}
 	if seen[70] == 0 || seen[80] == 0 {
@@ -141,7 +149,8 @@ func TestExplain(t *testing.T) {
 		"services":         {wire.Request{Query: "dport,proto"}, "rollup", 0},
 		"services by time": {wire.Request{Query: "time", Condition: "dport = 53", First: fmt.Sprint(noon + 300)}, "rollup", 0},
 		"time":             {wire.Request{Query: "time,iface"}, "totals", 0},
-		"sources":          {wire.Request{Query: "sip"}, "sums", 4},
+		"sources":          {wire.Request{Query: "sip"}, "sources", 0},
+		"pairs":            {wire.Request{Query: "sip,dip"}, "sums", 4},
 		"one source":       {wire.Request{Query: "sip", Condition: "sip = 10.0.0.3"}, "sums", 1},
 		"an hour":          {wire.Request{Query: "sip", First: fmt.Sprint(noon + 3000)}, "rows", 2},
 		"nobody":           {wire.Request{Query: "sip", Condition: "sip = 10.9.9.9"}, "skipped", 0},

@@ -25,9 +25,13 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 	var tasks []task
 	most := 0
 	for _, p := range pl.parts {
-		if p.method == methodRollup || p.method == methodTotals {
+		switch p.method {
+		case methodRollup, methodTotals:
 			tasks = append(tasks, task{part: p, sums: true})
 			most = max(most, len(p.rollups))
+		case methodSources:
+			tasks = append(tasks, task{part: p, sums: true})
+			most = max(most, int(p.codes)/2)
 		}
 		for i := 0; i < len(p.candidates); i += chunksPerTask {
 			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
@@ -97,6 +101,8 @@ func (w *worker) run(t *task) error {
 	switch {
 	case t.sums && t.part.method == methodTotals:
 		return w.totals(t.part)
+	case t.sums && t.part.method == methodSources:
+		return w.sources(t.part)
 	case t.sums:
 		return w.rollups(t.part)
 	}

@@ -13,21 +13,26 @@ const (
 	methodSkipped method = iota
 	methodRollup
 	methodTotals
+	methodSources
 	methodSums
 	methodRows
 )
 
 func (m method) String() string {
-	return [...]string{"skipped", "rollup", "totals", "sums", "rows"}[m]
+	return [...]string{"skipped", "rollup", "totals", "sources", "sums", "rows"}[m]
 }
 
-// choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order.
-func (p *part) choose(stamps []int64, from, until uint32) error {
+// choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order. The stamps from
+// from up to and without until are within the plan.
+func (p *part) choose(stamps []int64, from, until int) error {
 	s := &p.plan.shape
-	oneBin := !s.time || p.plan.run.binEnd(stamps[0]) == p.plan.run.binEnd(stamps[len(stamps)-1])
+	oneBin := !s.time || p.plan.run.binEnd(stamps[from]) == p.plan.run.binEnd(stamps[until-1])
 	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
 	verdicts := p.HasCounter()&attempts != 0 && (s.verdict || p.test.onVerdicts())
-	p.byRow = !p.whole || !oneBin || verdicts
+	p.byRow, p.verdicts = !p.whole || !oneBin || verdicts, verdicts
+	if p.chooseSources(stamps, from, until) {
+		return nil
+	}
 	grouped := s.source || s.destination || s.verdict && verdicts
 	if !grouped && (p.test.operation == always || p.test.operation == onService) {
 		if done, err := p.chooseRollup(); done || err != nil {
@@ -58,10 +63,10 @@ func (p *part) choose(stamps []int64, from, until uint32) error {
 }
 
 // findCandidates lists the chunks that may hold matches.
-func (p *part) findCandidates(from, until uint32) {
+func (p *part) findCandidates(from, until int) {
 	for i := range p.chunks {
 		c := &p.chunks[i]
-		if c.FirstStamp >= until || c.LastStamp < from {
+		if int(c.FirstStamp) >= until || int(c.LastStamp) < from {
 			continue
 		}
 		if o := p.test.chunk(i, c); o != none {

@@ -46,6 +46,10 @@ type part struct {
 	method     method
 	reason     string
 	rollups    []int // ranks, for methodRollup
+	verdicts   bool  // those of rows decide
+
+	quarters    uint8 // of the day, for methodSources
+	quarterBins [segment.Quarters]uint64
 
 	zeros       [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
 	mu          sync.Mutex   // guards what follows
@@ -121,6 +125,9 @@ func (pl *plan) size() {
 			tuples += int64(n)
 			rows += int64(p.chunks[c.chunk].Rows)
 		}
+		if p.method == methodSources {
+			tuples += int64(p.codes)
+		}
 		codes += int64(p.codes)
 	}
 	pl.sparse = pl.run.engine.cfg.sparse(tuples, codes)
@@ -163,7 +170,7 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 		p.reason = "nothing in its dictionaries matches"
 		return p, nil
 	}
-	return p, p.choose(stamps[from:until], uint32(from), uint32(until))
+	return p, p.choose(stamps, from, until)
 }
 
 // loadServices reads the services, when they are needed first.
@@ -231,7 +238,9 @@ func (p *part) prepare() error {
 			p.bins[i] = p.plan.bin(p.plan.run.binEnd(stamp))
 		}
 	}
-	if !p.byRow && s.time {
+	if p.method == methodSources {
+		p.prepareSources(stamps)
+	} else if !p.byRow && s.time {
 		p.base |= p.bins[0] // whole, and in one bin
 	}
 	if p.test.names() {

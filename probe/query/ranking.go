@@ -94,7 +94,7 @@ func (k *ranking) weightOf(t *table) (first, second int) {
 
 // rankColumns sums up and ranks the groups of a plan.
 func (pl *plan) rankColumns(ctx context.Context, q *wire.Query) (*top, total, error) {
-	if !pl.shape.source || pl.sparse {
+	if !pl.shape.source || pl.sparse || pl.bySource() {
 		k := pl.newRanking(q)
 		err := pl.sumHashed(ctx, k.take)
 		return k.top, k.total, err

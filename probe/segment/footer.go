@@ -26,6 +26,9 @@ const (
 	sectionPostingsIndex sectionID = 13
 	sectionIPv4Index     sectionID = 14
 	sectionIPv6Index     sectionID = 15
+	sectionSourceSums    sectionID = 16 // pages of sums by source and quarter of the day; may be absent, with its index
+	sectionSourceIndex   sectionID = 17
+	lastSection                    = sectionSourceIndex
 )
 
 var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6 addresses", sectionChunks: "chunks",
@@ -33,7 +36,8 @@ var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6
 	sectionServiceSums: "sums by service", sectionBlocks: "blocks", sectionStamps: "stamps",
 	sectionStampSums: "sums by stamp", sectionDirectory: "directory", sectionRollupIndex: "index of rollups",
 	sectionPostingsIndex: "index of postings", sectionIPv4Index: "index of IPv4 addresses",
-	sectionIPv6Index: "index of IPv6 addresses"}
+	sectionIPv6Index: "index of IPv6 addresses", sectionSourceSums: "sums by source",
+	sectionSourceIndex: "index of sums by source"}
 
 func (id sectionID) String() string {
 	if id == 0 || int(id) >= len(sectionNames) {

@@ -64,8 +64,8 @@ func (r *Reader) readFooter(head []byte) error {
 			r.sections[s.id] = s
 		}
 	}
-	for id := sectionIPv4; id <= sectionIPv6Index; id++ {
-		optional := id == sectionPostings || id == sectionPostingsIndex
+	for id := sectionIPv4; id <= lastSection; id++ {
+		optional := id == sectionPostings || id == sectionPostingsIndex || id == sectionSourceSums || id == sectionSourceIndex
 		if r.sections[id].id != id && !optional {
 			return r.damage(end, n, fmt.Errorf("%w: no section of %v", ErrDamaged, id))
 		}

@@ -36,7 +36,7 @@ type Reader struct {
 	size      int64
 	footer    footer
 	tail      []byte // the last bytes of the file
-	sections  [sectionIPv6Index + 1]section
+	sections  [lastSection + 1]section
 	bytesRead atomic.Int64
 
 	ipv4         kept[*Addresses32]
@@ -47,6 +47,7 @@ type Reader struct {
 	blocks       kept[[]flow.Interval]
 	rollupIndex  kept[index]
 	postingIndex kept[index]
+	sourceIndex  kept[index]
 	services     struct {
 		sync.Mutex
 		serviceList
@@ -281,7 +282,7 @@ func (r *Reader) Shares() (s Shares, err error) {
 		switch part.id {
 		case sectionIPv4, sectionIPv6, sectionIPv4Index, sectionIPv6Index, sectionServices:
 			share = &s.Dictionaries
-		case sectionRollups, sectionRollupIndex, sectionServiceSums, sectionStampSums:
+		case sectionRollups, sectionRollupIndex, sectionServiceSums, sectionStampSums, sectionSourceSums, sectionSourceIndex:
 			share = &s.Rollups
 		case sectionPostings, sectionPostingsIndex:
 			share = &s.Postings

@@ -30,8 +30,9 @@ func (r *Reader) Verify(visit func(*DamageError)) bool {
 	v.addresses()
 	v.chunks()
 	v.postings()
+	v.sources()
 	for _, s := range r.footer.sections {
-		if s.id > sectionIPv6Index {
+		if s.id > lastSection {
 			v.unknown(s)
 		}
 	}

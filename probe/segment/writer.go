@@ -44,7 +44,8 @@ type Info struct {
 }
 
 // Writer writes a segment, front to back. What it holds is bounded: a chunk, the sums by service and by stamp, up to
-// 38 MB of rollups, 8 bytes for each address for a moment at the end, and what it was given as vocabulary.
+// 38 MB of rollups, 8 bytes for each address for a moment at the end, some 5 for each source and quarter of the day, and what it was given as
+// vocabulary.
 type Writer struct {
 	config       Config
 	out          output
@@ -55,6 +56,7 @@ type Writer struct {
 	entries      []entry
 	chunk        chunkBuffer
 	totals       *totals
+	sources      *sourceWriter
 	address      addressWriter
 	mostPostings uint64             // at a time
 	folds        [familyCount]int64 // code of the address of zeros, -1 if there is none
@@ -139,6 +141,7 @@ func (w *Writer) addressesDone() {
 	if w.folds[family6] >= 0 {
 		w.folds[family6] = int64(w.footer.ipv4)
 	}
+	w.sources = newSourceWriter(&w.footer, &w.chunk.e, w.stamps)
 	w.out.begin(sectionChunks)
 }
 
@@ -201,6 +204,7 @@ func (w *Writer) endTuple() {
 	service := uint32(c.service[last])
 	folded := int64(c.source[last]) == zero && int64(c.destination[last]) == zero && w.services[service]>>8 == 0
 	w.totals.tuple(family, service, folded, &c.sums[last], c.stamps[from:], c.rows[from:])
+	w.sources.tuple(uint32(c.source[last]), c.stamps[from:], c.rows[from:])
 }
 
 func (w *Writer) flushChunk() {
@@ -232,6 +236,7 @@ func (w *Writer) Finish() (Info, error) {
 			return Info{}, fmt.Errorf("write segment %s: %w", w.out.f.Name(), err)
 		}
 	}
+	sources := w.sources.write(&w.out)
 	rollups := w.totals.writeRollups(e, &w.out)
 	w.out.whole(sectionServices, appendServices(e, nil, w.services))
 	w.out.whole(sectionServiceSums, w.totals.appendServiceSums(e, nil))
@@ -243,6 +248,7 @@ func (w *Writer) Finish() (Info, error) {
 	if !w.config.NoPostings {
 		w.out.whole(sectionPostingsIndex, postings.bytes())
 	}
+	w.out.whole(sectionSourceIndex, sources.bytes())
 	w.out.whole(sectionIPv4Index, w.address.index[0].bytes())
 	w.out.whole(sectionIPv6Index, w.address.index[1].bytes())
 	w.footer.sections = w.out.sections

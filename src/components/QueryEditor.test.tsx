@@ -89,7 +89,7 @@ describe('QueryEditor', () => {
   it.each<[string, string, Partial<WeirQuery>]>([
     ['by', 'Packets', { value: 'packets' }],
     ['direction', 'In', { direction: 'in' }],
-    ['per', 'Average second', { unit: 'average' }],
+    ['as', 'Average', { unit: 'average' }],
   ])('runs when %s becomes %s', async (group, choice, changes) => {
     const { onChange, onRunQuery, user } = await show();
 
@@ -115,12 +115,12 @@ describe('QueryEditor', () => {
   });
 
   it.each<[Partial<WeirQuery>, string[], string[]]>([
-    [{ queryType: 'table' }, ['Grouped by', 'interfaces', 'Top', 'by', 'per'], ['from', 'of list or addresses']],
-    [{ queryType: 'path' }, ['from', 'to', 'Where', 'Top'], ['Grouped by', 'by', 'per']],
+    [{ queryType: 'table' }, ['Grouped by', 'interfaces', 'Top', 'by', 'as'], ['from', 'of list or addresses']],
+    [{ queryType: 'path' }, ['from', 'to', 'Where', 'Top'], ['Grouped by', 'by', 'as']],
     [{ queryType: 'actors' }, ['of list or addresses', 'Where'], ['Grouped by', 'from', 'by']],
-    [{ queryType: 'asymmetry' }, ['Where', 'Top', 'by'], ['Grouped by', 'direction', 'per']],
-    [{ queryType: 'nodegraph' }, ['Grouped by', 'by', 'direction'], ['per']],
-    [{ queryType: 'hosts' }, ['on hosts'], ['Where', 'interfaces', 'Grouped by', 'Top']],
+    [{ queryType: 'asymmetry' }, ['Where', 'Top', 'by'], ['Grouped by', 'direction', 'as']],
+    [{ queryType: 'nodegraph' }, ['Grouped by', 'by', 'direction'], ['as']],
+    [{ queryType: 'hosts' }, ['on hosts', 'Where'], ['Grouped by', 'Top', 'by']],
   ])('%j shows its own controls only', async (saved, shown, hidden) => {
     await show(saved);
 

@@ -22,12 +22,12 @@ const DIRECTIONS: Array<Choice<Direction>> = [
   { label: 'Out', value: 'out', description: 'sent by the interface' },
 ];
 const UNITS: Array<Choice<Unit>> = [
-  { label: 'Second', value: 'rate', description: 'bits or packets per second' },
-  { label: 'Average second', value: 'average', description: 'bits or packets per second, over the whole range' },
+  { label: 'Rate', value: 'rate', description: 'bits or packets per second' },
+  { label: 'Average', value: 'average', description: 'bits or packets per second, over the whole range' },
   { label: 'Total', value: 'total', description: 'the sum: of the range, or of each time bin' },
 ];
 
-/** The top how many by what, per what. */
+/** The top how many by what, as a rate or a sum. */
 export function TopRow({ query, onChange }: RowProps) {
   const units = UNITS.filter(({ value }) => typeInfo(query).units.includes(value));
   return (
@@ -60,7 +60,7 @@ export function TopRow({ query, onChange }: RowProps) {
         </InlineField>
       )}
       {units.length > 1 && (
-        <InlineField label="per">
+        <InlineField label="as">
           <RadioButtonGroup
             aria-label="Unit"
             options={units}

@@ -98,7 +98,7 @@ describe('Monaco', () => {
     };
     const editor = { setModelMarkers: jest.fn() };
     const Range = { fromPositions: (from: object, to: object) => ({ from, to }) };
-    const KeyCode = { Enter: 3, Tab: 2 };
+    const KeyCode = { Enter: 3, Tab: 2, UpArrow: 16, DownArrow: 18 };
     const KeyMod = { CtrlCmd: 2048, Shift: 1024 };
     return { languages, editor, Range, KeyCode, KeyMod, MarkerSeverity: { Error: 8 } };
   }
@@ -156,19 +156,34 @@ describe('Monaco', () => {
     expect(monaco.editor.setModelMarkers).toHaveBeenLastCalledWith(expect.anything(), 'weir', []);
   });
 
-  it('runs on Enter but not while a proposal is chosen, and leaves on Tab', () => {
+  it('runs on Enter unless a proposal was gone to, and leaves on Tab', () => {
     const monaco = fakeMonaco();
     const addAction = jest.fn();
     const onEnter = jest.fn();
+    const choosing = { set: jest.fn() };
+    let press: (event: { keyCode: number }) => void = () => {};
+    const editor = {
+      addAction,
+      createContextKey: () => choosing,
+      getDomNode: () => null,
+      onKeyDown: (listener: typeof press) => (press = listener),
+      trigger: jest.fn(),
+    };
 
-    bindKeys({ addAction, getDomNode: () => null } as unknown as MonacoEditor, monaco as unknown as Monaco, onEnter);
+    bindKeys(editor as unknown as MonacoEditor, monaco as unknown as Monaco, onEnter);
 
     const actions = addAction.mock.calls.map(([action]) => action);
     const bound = (key: number) => actions.find(({ keybindings }) => keybindings.includes(key));
-    expect(bound(3)).toMatchObject({ keybindingContext: '!suggestWidgetVisible' });
+    expect(bound(3)).toMatchObject({ keybindingContext: '!suggestWidgetVisible || !weirChoosingProposal' });
     expect(bound(2)).toMatchObject({ keybindingContext: '!suggestWidgetVisible' });
+    press({ keyCode: 18 });
+    press({ keyCode: 3 });
+    expect(choosing.set.mock.calls).toEqual([[true]]);
+    press({ keyCode: 40 });
+    expect(choosing.set).toHaveBeenLastCalledWith(false);
     bound(2048 | 3).run();
     expect(onEnter).toHaveBeenCalledTimes(1);
+    expect(editor.trigger).toHaveBeenCalledWith('weir', 'hideSuggestWidget', {});
   });
 });
 

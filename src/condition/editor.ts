@@ -30,13 +30,28 @@ export const ONE_LINE: ComponentProps<typeof CodeEditor>['monacoOptions'] = {
 
 const FOCUSABLE = 'input, textarea, select, button, a[href], [tabindex]:not([tabindex="-1"])';
 
-/** Keys of an input: Enter (also with Ctrl or Shift) completes the text, Tab leaves it. */
+const CHOOSING = 'weirChoosingProposal';
+
+/**
+ * Keys of an input: Enter completes the text (with Ctrl or Shift, too), Tab takes the proposal that is shown or leaves
+ * the input. Enter takes a proposal only from whoever went to it with the arrows: proposals come by themselves.
+ */
 export function bindKeys(editor: MonacoEditor, monaco: Monaco, onEnter: () => void) {
   const { KeyCode, KeyMod } = monaco;
   const action = (id: string, keys: number[], when: string | undefined, run: () => void) =>
     editor.addAction({ id: `weir.${id}`, label: id, keybindings: keys, keybindingContext: when, run });
-  action('enter', [KeyCode.Enter], '!suggestWidgetVisible', onEnter);
-  action('run', [KeyMod.CtrlCmd | KeyCode.Enter, KeyMod.Shift | KeyCode.Enter], undefined, onEnter);
+  const enter = () => {
+    editor.trigger('weir', 'hideSuggestWidget', {});
+    onEnter();
+  };
+  const choosing = editor.createContextKey<boolean>(CHOOSING, false);
+  editor.onKeyDown(({ keyCode }) => {
+    if (keyCode !== KeyCode.Enter) {
+      choosing.set(keyCode === KeyCode.DownArrow || keyCode === KeyCode.UpArrow);
+    }
+  });
+  action('enter', [KeyCode.Enter], `!suggestWidgetVisible || !${CHOOSING}`, enter);
+  action('run', [KeyMod.CtrlCmd | KeyCode.Enter, KeyMod.Shift | KeyCode.Enter], undefined, enter);
   action('next', [KeyCode.Tab], '!suggestWidgetVisible', () => leave(editor.getDomNode(), 1));
   action('previous', [KeyMod.Shift | KeyCode.Tab], undefined, () => leave(editor.getDomNode(), -1));
 }

@@ -6,6 +6,8 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { answer, catalog, command, complete, HOSTS, validate } from './fake-answers.mjs';
+
 const { values: options } = parseArgs({
   options: { port: { type: 'string', default: '0' }, 'failed-host': { type: 'string' } },
 });
@@ -13,7 +15,6 @@ const failedHost = options['failed-host'];
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const UID = 'weir';
 const PLUGIN = 'weirflow-weir-datasource';
-const HOSTS = ['amsterdam', 'berlin', 'chicago'];
 const TYPES = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -31,122 +32,35 @@ let settings = {
   secureJsonFields: { token: true },
 };
 
-const field = (name, kind, type, title, description) => ({
-  name,
-  kind,
-  type,
-  title,
-  description,
-  query: true,
-  filter: kind === 'attribute',
-});
-const fields = [
-  field('time', 'label', 'time', 'Time', 'end of the interval the row was counted in'),
-  field('host', 'label', 'string', 'Host', 'name of the host that captured'),
-  field('iface', 'label', 'string', 'Interface', 'interface that captured'),
-  field('sip', 'attribute', 'address', 'Source IP', 'address of the initiator'),
-  field('dip', 'attribute', 'address', 'Destination IP', 'address of the responder'),
-  field('dport', 'attribute', 'port', 'Destination port', 'port of the responder'),
-  field('proto', 'attribute', 'protocol', 'Protocol', 'IP protocol'),
-];
-const catalog = {
-  servers: settings.jsonData.servers.map((server) => ({ ...server, state: 'ok' })),
-  interfaces: [
-    { name: 'eth0', servers: HOSTS },
-    { name: 'wan0', servers: ['berlin'] },
-  ],
-  fields,
-  shorthands: [
-    { name: 'talk_conv', fields: ['sip', 'dip'] },
-    { name: 'agg_talk_port', fields: ['sip', 'dip', 'dport', 'proto'] },
-  ],
-};
-
-function validate({ condition }) {
-  const offset = condition.indexOf('dprot');
-  if (offset < 0) {
-    return { valid: true, normalised: condition };
-  }
-  const message = `column ${offset + 1}: "dprot" is not an attribute; did you mean "dport"?`;
-  const diagram = `${condition}\n${' '.repeat(offset)}^\n${message}`;
-  return { valid: false, error: { message, offset, length: 5, expected: ['attribute'], nearest: 'dport', diagram } };
-}
-
-const up = HOSTS.filter((host) => host !== failedHost);
-const values = {
-  host: (i) => up[i % up.length],
-  iface: () => 'eth0',
-  sip: (i) => (i % 4 === 3 ? `2001:db8::${(i + 10).toString(16)}` : `192.0.2.${10 + i}`),
-  dip: (i) => (i % 4 === 3 ? '2001:db8::53' : `198.51.100.${1 + (i % 3)}`),
-  dport: (i) => ['443', '80', '53', '22'][i % 4],
-  proto: (i) => (i % 4 === 2 ? 'udp' : 'tcp'),
-};
-const bytes = (i, at = 0) => Math.round((4e7 / (i + 1)) * (1 + 0.4 * Math.sin(at / 3 + i)));
-
-function meta(query, first) {
-  const { attributes, condition, interfaces } = query;
-  const command = `weir query -i ${interfaces}${condition ? ` -c '${condition}'` : ''} ${attributes.join(',')}`;
-  const text = `1 of 3 hosts did not answer: ${failedHost} (connection refused)`;
-  return first && { executedQueryString: command, notices: failedHost ? [{ severity: 'warning', text }] : [] };
-}
-
-function table(query) {
-  const size = query.attributes.join() === 'host' ? up.length : Math.min(query.limit, 25);
-  const every = (make) => Array.from({ length: size }, (_, i) => make(i));
-  const dimensions = query.attributes.map((name) => fields.find((field) => field.name === name));
-  const text = dimensions.map(({ name, title }) => ({ name, type: 'string', config: { displayNameFromDS: title } }));
-  const amount = (name, title) => ({ name, type: 'number', config: { displayNameFromDS: title, unit: 'decbytes' } });
-  return [
-    {
-      schema: {
-        meta: meta(query, true),
-        fields: [...text, amount('bytes_received', 'Bytes received'), amount('bytes_sent', 'Bytes sent')],
-      },
-      data: {
-        values: [
-          ...query.attributes.map((name) => every(values[name])),
-          every((i) => bytes(i)),
-          every((i) => bytes(i) / 9),
-        ],
-      },
-    },
-  ];
-}
-
-function series(query, from, to) {
-  const groups = Math.min(query.attributes.join() === 'host' ? up.length : query.limit, 6);
-  const step = (to - from) / 30;
-  const times = Array.from({ length: 30 }, (_, at) => Math.round(from + (at + 1) * step));
-  return Array.from({ length: groups }, (_, i) => {
-    const name = query.attributes.map((attribute) => values[attribute](i)).join(' ') || 'total';
-    return {
-      schema: {
-        meta: meta(query, i === 0),
-        fields: [
-          { name: 'time', type: 'time' },
-          { name: 'bytes', type: 'number', config: { displayNameFromDS: name, unit: 'bps' } },
-        ],
-      },
-      data: { values: [times, times.map((_, at) => bytes(i, at))] },
-    };
-  });
-}
-
 function query({ queries, from, to }) {
   const results = {};
   for (const query of queries) {
-    const frames = query.queryType === 'table' ? table(query) : series(query, Number(from), Number(to));
-    results[query.refId] = { status: 200, frames };
+    results[query.refId] = { status: 200, frames: answer(query, failedHost, Number(from), Number(to)) };
   }
   return { results };
+}
+
+// A stream has two messages, one a line: a part, and the whole.
+function stream({ data }) {
+  const message = (done) => {
+    const [frame] = answer(data, failedHost, data.from, data.to);
+    return JSON.stringify({
+      ...frame,
+      schema: { ...frame.schema, meta: { ...frame.schema.meta, custom: { done, total: 3 } } },
+    });
+  };
+  return `${message(1)}\n${message(3)}\n`;
 }
 
 const ROUTES = {
   'GET /api/datasources': () => [settings],
   [`PUT /api/datasources/uid/${UID}`]: ({ name, jsonData }) => (settings = { ...settings, name, jsonData }),
   [`GET /api/datasources/uid/${UID}/health`]: () => ({ status: 'OK', message: `3 of 3 servers answer: ${HOSTS}` }),
-  [`GET /api/datasources/uid/${UID}/resources/catalog`]: () => catalog,
+  [`GET /api/datasources/uid/${UID}/resources/catalog`]: () => catalog(settings.jsonData.servers),
   [`POST /api/datasources/uid/${UID}/resources/validate`]: validate,
+  [`POST /api/datasources/uid/${UID}/resources/complete`]: complete,
+  [`POST /api/datasources/uid/${UID}/resources/command`]: (query) => ({ command: command(query) }),
+  'POST /api/live/run': stream,
   'POST /api/ds/query': query,
 };
 
@@ -172,7 +86,8 @@ const server = createServer(async (request, response) => {
     if (route) {
       const body = await readBody(request);
       response.setHeader('Content-Type', 'application/json');
-      response.end(JSON.stringify(route(body)));
+      const said = route(body);
+      response.end(typeof said === 'string' ? said : JSON.stringify(said));
       return;
     }
     const path = file(pathname);

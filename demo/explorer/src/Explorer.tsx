@@ -3,13 +3,15 @@ import React, { useEffect, useState } from 'react';
 import { CoreApp, GrafanaTheme2, LoadingState } from '@grafana/data';
 import { Alert, Button, LoadingPlaceholder, PanelChrome, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 
-import { Graph } from './Graph';
-import { Messages } from './Messages';
+import { Answers, hasBoth } from './Answers';
+import { HelpPanel } from './HelpPanel';
 import { Query } from './plugin';
 import { SettingsPanel } from './SettingsPanel';
-import { TablePanel } from './TablePanel';
+import { CellFilter } from './TablePanel';
 import { usePlugin } from './usePlugin';
 import { Run, useQuery } from './useQuery';
+import { useVariables } from './useVariables';
+import { VariablesRow } from './VariablesRow';
 
 const RANGES = [
   { label: '5m', value: 5, description: 'the last 5 minutes' },
@@ -20,17 +22,28 @@ const RANGES = [
 
 const DEFAULT_MINUTES = 5;
 
-/** The page: settings, query and answer of the data source, as a table and as a graph. */
+/** The page: settings, variables, query and answer of the data source, each answer in the panels that suit it. */
 export function Explorer() {
   const styles = useStyles2(getStyles);
   const { plugin, settings, source, error, save } = usePlugin();
   const [query, setQuery] = useState<Query>({ refId: 'A' });
   const [minutes, setMinutes] = useState(DEFAULT_MINUTES);
   const [run, setRun] = useState<Run>();
-  const table = useQuery(source, run, 'table');
-  const series = useQuery(source, run, 'timeseries');
-
+  const queryType = run?.query.queryType ?? 'table';
+  const answer = useQuery(source, run, queryType);
+  const otherType = queryType === 'table' ? 'timeseries' : 'table';
+  const other = useQuery(source, run, hasBoth(queryType) ? otherType : undefined);
   const runNow = (minutes: number) => setRun({ query, minutes });
+  const variables = useVariables(source, minutes, () => runNow(minutes));
+  const runThis = (query: Query) => {
+    setQuery(query);
+    setRun({ query, minutes });
+  };
+  const filter = ({ key, value, operator }: CellFilter) =>
+    source?.modifyQuery &&
+    runThis(
+      source.modifyQuery(query, { type: operator === '=' ? 'ADD_FILTER' : 'ADD_FILTER_OUT', options: { key, value } })
+    );
   // The data source's own first query, at once and after its settings have changed.
   useEffect(() => {
     if (source) {
@@ -46,7 +59,9 @@ export function Explorer() {
   if (!plugin || !settings || !source) {
     return <LoadingPlaceholder text="Loading the plugin …" />;
   }
-  const busy = [table, series].some(({ state }) => state === LoadingState.Loading);
+  const answers = hasBoth(queryType) ? [answer, other] : [answer];
+  const busy = answers.some(({ state }) => state === LoadingState.Loading || state === LoadingState.Streaming);
+  const data = { state: answer.state, series: answer.response?.data ?? [], timeRange: answer.range! };
   return (
     <main className={styles.page} data-testid="explorer" data-busy={busy}>
       <header className={styles.header}>
@@ -70,6 +85,7 @@ export function Explorer() {
         </div>
       </header>
       <SettingsPanel plugin={plugin} source={source} settings={settings} onSave={save} />
+      <VariablesRow source={source} {...variables} />
       <PanelChrome title="Query">
         <plugin.components.QueryEditor
           datasource={source}
@@ -77,11 +93,16 @@ export function Explorer() {
           onChange={setQuery}
           onRunQuery={() => runNow(minutes)}
           app={CoreApp.Explore}
+          data={data}
         />
       </PanelChrome>
-      <Messages answers={[table, series]} />
-      <Graph answer={series} />
-      <TablePanel answer={table} />
+      <HelpPanel
+        plugin={plugin}
+        source={source}
+        query={query}
+        onExample={(example) => runThis({ ...example, refId: 'A' })}
+      />
+      <Answers answer={answer} other={other} queryType={queryType} onFilter={filter} />
     </main>
   );
 }

@@ -10,9 +10,19 @@ import * as ui from '@grafana/ui';
 
 export const PLUGIN_ID = 'weirflow-weir-datasource';
 
-export type Query = DataQuery & { queryType?: string; limit?: number };
+export type Query = DataQuery & { queryType?: string; limit?: number; unit?: string };
 export type Settings = data.DataSourceSettings<data.DataSourceJsonData, Record<string, string>>;
 export type Source = runtime.DataSourceWithBackend<Query>;
+
+/** The plugin's support of query variables, as far as the explorer uses it. */
+export interface VariableSupport {
+  editor: ComponentType<Pick<data.QueryEditorProps<Source, Query>, 'datasource' | 'query' | 'onChange' | 'onRunQuery'>>;
+  query: (request: data.DataQueryRequest<Query>) => rxjs.Observable<data.DataQueryResponse>;
+}
+
+export function variableSupport(source: Source): VariableSupport {
+  return source.variables as unknown as VariableSupport;
+}
 
 /** What the plugin's module.js exports, as far as the explorer uses it. */
 export interface Plugin {
@@ -20,6 +30,7 @@ export interface Plugin {
   components: {
     ConfigEditor: ComponentType<data.DataSourcePluginOptionsEditorProps>;
     QueryEditor: ComponentType<data.QueryEditorProps<Source, Query>>;
+    QueryEditorHelp: ComponentType<data.QueryEditorHelpProps<Query>>;
   };
 }
 

@@ -10,11 +10,15 @@ import {
   setBackendSrv,
   setDataSourceSrv,
   setEchoSrv,
+  setGrafanaLiveSrv,
   setTemplateSrv,
   TemplateSrv,
 } from '@grafana/runtime';
 
-/** Puts in place what Grafana gives to a plugin: requests, variables (there are none) and events (nobody listens). */
+import { live } from './live';
+import { published, replaceVariables } from './variables';
+
+/** Puts in place what Grafana gives to a plugin: requests, streams, variables and events (nobody listens). */
 export function provideServices() {
   setBackendSrv({
     fetch: <T>(request: BackendSrvRequest) => from(send<T>(request)),
@@ -23,11 +27,12 @@ export function provideServices() {
     put: <T>(url: string, body?: unknown) => data(from(send<T>({ url, method: 'PUT', data: body }))),
   } as unknown as BackendSrv);
   setTemplateSrv({
-    getVariables: () => [],
-    replace: (text?: string) => text ?? '',
-    containsTemplate: () => false,
+    getVariables: () => published().map(({ name }) => ({ name })),
+    replace: replaceVariables,
+    containsTemplate: (text?: string) => replaceVariables(text) !== (text ?? ''),
     updateTimeRange: () => {},
-  } as TemplateSrv);
+  } as unknown as TemplateSrv);
+  setGrafanaLiveSrv(live);
   setDataSourceSrv({ getList: (): DataSourceInstanceSettings[] => [] } as unknown as DataSourceSrv);
   setEchoSrv({ addBackend: () => {}, addEvent: () => {}, flush: () => {}, onInteraction: () => () => {} });
 }

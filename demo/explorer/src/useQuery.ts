@@ -25,10 +25,10 @@ export interface Answer {
 }
 
 /** Runs a query through the data source whenever run changes; the last answer stays until the next one is there. */
-export function useQuery(source: Source | undefined, run: Run | undefined, queryType: string): Answer {
+export function useQuery(source: Source | undefined, run: Run | undefined, queryType: string | undefined): Answer {
   const [answer, setAnswer] = useState<Answer>({ state: LoadingState.NotStarted });
   useEffect(() => {
-    if (!source || !run) {
+    if (!source || !run || queryType === undefined) {
       return;
     }
     const target = asType(run.query, queryType);
@@ -39,7 +39,7 @@ export function useQuery(source: Source | undefined, run: Run | undefined, query
     }
     setAnswer((last) => ({ ...last, state: LoadingState.Loading }));
     const subscription = source.query(request(target, range)).subscribe({
-      next: (response) => setAnswer({ state: LoadingState.Done, range, response }),
+      next: (response) => setAnswer({ state: response.state ?? LoadingState.Done, range, response }),
       error: ({ message }) =>
         setAnswer({ state: LoadingState.Error, range, response: { data: [], errors: [{ message }] } }),
     });
@@ -48,15 +48,15 @@ export function useQuery(source: Source | undefined, run: Run | undefined, query
   return answer;
 }
 
-function lastMinutes(minutes: number): TimeRange {
+export function lastMinutes(minutes: number): TimeRange {
   const to = dateTime();
   const from = dateTime(to).subtract(minutes, 'minutes');
   return { from, to, raw: { from: `now-${minutes}m`, to: 'now' } };
 }
 
-// A limit was chosen for one type; the other one takes its default.
+// Limit and unit were chosen for one type; the other one takes its defaults.
 function asType(query: Query, queryType: string): Query {
-  return query.queryType === queryType ? query : { ...query, queryType, limit: undefined };
+  return query.queryType === queryType ? query : { ...query, queryType, limit: undefined, unit: undefined };
 }
 
 function request(target: Query, range: TimeRange): DataQueryRequest<Query> {

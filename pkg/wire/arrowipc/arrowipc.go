@@ -5,6 +5,7 @@
 //
 //	timestamp            timestamp[us, UTC]        with time in the query
 //	iface, host, host_id dictionary<int32, utf8>   if named, and all three without merge
+//	label.NAME           dictionary<int32, utf8>   labels of the host that are named
 //	sip, dip             utf8                      "10.1.2.3", or a network "10.1.0.0/16" under the name sip/16
 //	dport, proto         uint16, uint8
 //	verdict              dictionary<int32, utf8>
@@ -56,6 +57,11 @@ func columns(q *wire.Query) []wire.Column {
 		if q.Has(name) || !q.Merge && name != "time" {
 			f, _ := flow.LookupField(name)
 			list = append(list, wire.Column{Field: f, Name: f.Name})
+		}
+	}
+	for _, c := range q.Columns {
+		if c.Label != "" {
+			list = append(list, c)
 		}
 	}
 	for _, name := range []string{"sip", "dip", "dport", "proto", "verdict"} {

@@ -69,6 +69,9 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 		if !q.Merge || q.Has("hostid") {
 			row.Labels.HostID = []string{"7", ""}[random.IntN(2)]
 		}
+		for _, name := range q.LabelNames() {
+			row.Labels.HostLabels = row.Labels.HostLabels.With(map[string]string{name: []string{"", "acme", "é"}[random.IntN(3)]})
+		}
 		for _, c := range q.Columns {
 			switch c.Field.Name {
 			case "time":
@@ -99,7 +102,7 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 
 var requests = []wire.Request{
 	{Query: "sip,dip,dport,proto"}, {Query: "raw,verdict", Merge: true}, {Query: "time,sip/24,dip/48", Merge: true},
-	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"}, {Query: "sip,host", Merge: true, Seen: true},
+	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"}, {Query: "sip,host", Merge: true, Seen: true}, {Query: "label.site,sip,label.company", Merge: true},
 }
 
 func TestReadIsTheInverseOfWrite(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 type texts struct {
 	validity
 	kind       textKind
+	label      string // the name, of labelText
 	list       []string
 	index      map[string]int32 // of the list
 	recent     [recentTexts]recentText
@@ -31,6 +32,7 @@ const (
 	hostText
 	hostIDText
 	verdictText
+	labelText
 )
 
 // take copies that text of each row.
@@ -91,6 +93,11 @@ type recentText struct {
 // enter finds the entries of stripRows rows at most.
 func (c *texts) enter(rows []wire.Row, entries []int32) {
 	var strip [stripRows]string
+	if c.kind == labelText {
+		for i := range rows[:min(len(rows), stripRows)] {
+			strip[i] = rows[i].Labels.HostLabels.Get(c.label)
+		}
+	}
 	c.kind.take(&strip, rows)
 	for i, text := range strip[:len(entries)] {
 		if text == "" {

@@ -25,15 +25,15 @@ export function LimitSettings(props: ConfigProps) {
       <NumberField
         id="weir-config-concurrency"
         label="Concurrent requests"
-        description="Requests at once, of all panels together; the others wait."
-        placeholder="default"
+        description="Requests at once to one host, of all panels together; the others wait."
+        placeholder="4"
         {...numberProps('concurrency')}
       />
       <NumberField
         id="weir-config-cache"
         label="Cache"
         description="Megabytes of answers to keep for panels that ask the same."
-        placeholder="default"
+        placeholder="none"
         {...numberProps('cacheMegabytes')}
       />
       <Field
