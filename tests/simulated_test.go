@@ -85,7 +85,7 @@ func (s *simulated) restart(t testing.TB) {
 	t.Helper()
 	var err error
 	s.server, err = serve.New(serve.DefaultConfig(), serve.Deps{Querier: s, Logger: slog.New(slog.DiscardHandler), Info: serve.Info{
-		Name: "weir-probe", Version: "1", Abilities: wire.Abilities{Features: fleet.Features(), Interval: 5 * time.Minute}}})
+		Name: "weir-probe", Version: "1", Abilities: wire.Abilities{Features: fleet.Abilities().Features, Interval: 5 * time.Minute}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func newGate(t testing.TB, cfg gateway.Config, deps gateway.Deps) *gatewayServer
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := serve.New(cfg.API, serve.Deps{Querier: g, Logger: deps.Logger, Info: serve.Info{Name: "weir-gateway", Version: "1", Abilities: g.Abilities()}, Extra: g.Routes(), Lists: g.Lists(), RuntimeID: g.RuntimeID()})
+	s, err := serve.New(cfg.API, serve.Deps{Querier: g, Logger: deps.Logger, Info: serve.Info{Name: "weir-gateway", Version: "1", Abilities: fleet.Abilities()}, Extra: g.Routes(), Lists: g.Lists(), RuntimeID: g.RuntimeID()})
 	if err != nil {
 		t.Fatal(err)
 	}

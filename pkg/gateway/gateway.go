@@ -133,9 +133,6 @@ func (g *Gateway) Lists() *actors.Store { return g.lists }
 // Follow makes the server's tokens those of the configuration whenever that changes.
 func (g *Gateway) Follow(s *serve.Server) { g.server.Store(s) }
 
-// Abilities are what a gateway can do, whatever its hosts are: what one of them lacks, the fleet does or says.
-func (g *Gateway) Abilities() wire.Abilities { return wire.Abilities{Features: fleet.Features()} }
-
 // Query satisfies serve.Querier.
 func (g *Gateway) Query(ctx context.Context, q *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {
 	return g.fleet.Load().Query(ctx, q, progress)
