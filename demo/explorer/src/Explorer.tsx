@@ -1,5 +1,5 @@
 import { css } from '@emotion/css';
-import React, { useEffect, useState } from 'react';
+import React, { useEffect, useRef, useState } from 'react';
 import { CoreApp, GrafanaTheme2, LoadingState } from '@grafana/data';
 import { Alert, Button, LoadingPlaceholder, PanelChrome, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 
@@ -26,14 +26,20 @@ const DEFAULT_MINUTES = 5;
 export function Explorer() {
   const styles = useStyles2(getStyles);
   const { plugin, settings, source, error, save } = usePlugin();
-  const [query, setQuery] = useState<Query>({ refId: 'A' });
+  const [query, showQuery] = useState<Query>({ refId: 'A' });
+  // An editor changes the query and runs it in one go, as Grafana lets it.
+  const latest = useRef(query);
+  const setQuery = (query: Query) => {
+    latest.current = query;
+    showQuery(query);
+  };
   const [minutes, setMinutes] = useState(DEFAULT_MINUTES);
   const [run, setRun] = useState<Run>();
   const queryType = run?.query.queryType ?? 'table';
   const answer = useQuery(source, run, queryType);
   const otherType = queryType === 'table' ? 'timeseries' : 'table';
   const other = useQuery(source, run, hasBoth(queryType) ? otherType : undefined);
-  const runNow = (minutes: number) => setRun({ query, minutes });
+  const runNow = (minutes: number) => setRun({ query: latest.current, minutes });
   const variables = useVariables(source, minutes, () => runNow(minutes));
   const runThis = (query: Query) => {
     setQuery(query);
@@ -48,7 +54,8 @@ export function Explorer() {
   useEffect(() => {
     if (source) {
       const first = { ...source.getDefaultQuery?.(CoreApp.Explore), refId: 'A' };
-      setQuery((query) => ({ ...first, ...query }));
+      latest.current = { ...first, ...latest.current };
+      showQuery(latest.current);
       setRun((run) => ({ query: { ...first, ...run?.query }, minutes: run?.minutes ?? DEFAULT_MINUTES }));
     }
   }, [source]);
