@@ -5,6 +5,7 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,9 @@ type plantedFleet struct {
 	hosts   []planted.Host
 	answers *planted.Answers
 	servers []string // arguments of the command line that name them
-	files   string   // directory
+	// addresses are those of the hosts over TCP, in the clear and for loopback only.
+	addresses []string
+	files     string // directory
 }
 
 // startPlanted plants the fleet and runs a probe on each store. The probes capture nothing.
@@ -37,12 +40,14 @@ func startPlanted(t *testing.T) *plantedFleet {
 	}
 	for _, h := range f.hosts {
 		p := &probe{store: h.Directory, socket: filepath.Join(f.files, h.Name+".sock")}
+		address := unusedAddress(t)
 		config := filepath.Join(f.files, h.Name+".yaml")
 		labels, err := json.Marshal(h.Labels)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprintf("host: {name: %s, labels: %s}\nstore: {path: %q}\ncapture: {interfaces: [\"weirnone*\"]}\napi: {listen: [{unix: %q}]}\n", h.Name, labels, h.Directory, p.socket)
+		text := fmt.Sprintf("host: {name: %s, labels: %s}\nstore: {path: %q}\ncapture: {interfaces: [\"weirnone*\"]}\napi: {listen: [{unix: %q}, {tcp: %q, insecure: {allow: [127.0.0.0/8]}}]}\n",
+			h.Name, labels, h.Directory, p.socket, address)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +61,21 @@ func startPlanted(t *testing.T) *plantedFleet {
 			}
 			return ""
 		})
+		f.addresses = append(f.addresses, address)
 		f.servers = append(f.servers, "--server", h.Name+"=unix:"+p.socket)
 	}
 	return f
+}
+
+// unusedAddress is one of loopback on which nobody listens at the moment.
+func unusedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // ask runs a verb of the command line over the fleet and decodes its JSON.
