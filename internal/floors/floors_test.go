@@ -21,7 +21,7 @@ var floors = map[string]int{
 	"pkg/filter": 1, "pkg/actors": 1, "pkg/resolve": 1, "pkg/configfile": 1,
 	"pkg/wire":      2,
 	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3, "pkg/inventory": 3,
-	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4,
+	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4, "pkg/natsserver": 5,
 	"pkg/serve": 5, "pkg/frames": 6, "pkg/reports": 5,
 	"pkg/plugin": 7, "pkg/gateway": 6,
 	"pkg": 8,

@@ -16,6 +16,8 @@ import (
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/inventory"
+	"github.com/weirflow/weir/pkg/natshttp"
+	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 )
@@ -33,6 +35,12 @@ type Config struct {
 	Auth []Credential `yaml:"auth"`
 	// Fleet bounds how the hosts are asked.
 	Fleet fleet.Config `yaml:"fleet"`
+	// Cache keeps hosts' answers about days that are over.
+	Cache fleet.CacheConfig `yaml:"cache"`
+	// NATS is where hosts are reached that nobody can dial.
+	NATS natshttp.Settings `yaml:"nats"`
+	// NATSServer is one within this process, in place of NATS.
+	NATSServer natsserver.Config `yaml:"nats_server"`
 	// MaxAnswer is the greatest answer of a host in bytes.
 	MaxAnswer int64 `yaml:"max_answer"`
 	// AnswerMemory in bytes is what answers share while they are read.
@@ -73,6 +81,8 @@ type Inventory struct {
 	HTTPSD []HTTPSD `yaml:"http_sd"`
 	// DNSSRV are names with SRV records.
 	DNSSRV []DNSSRV `yaml:"dns_srv"`
+	// NATS are hosts that announce themselves over NATS.
+	NATS []NATSDiscovery `yaml:"nats"`
 	// Refresh is how often files are read for changes.
 	Refresh time.Duration `yaml:"refresh"`
 	// Timeout ends the reading of a source; what it had before stays.
@@ -146,7 +156,8 @@ func Default() Config {
 	f := fleet.DefaultConfig()
 	f.Concurrency = 2048
 	return Config{
-		API: api, Fleet: f, MaxAnswer: 64 << 20, AnswerMemory: 128 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
+		API: api, Fleet: f, Cache: fleet.DefaultCacheConfig(), NATS: natshttp.DefaultSettings(), MaxAnswer: 64 << 20, AnswerMemory: 128 << 20, LargeAnswers: 8,
+		Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
 		Inventory: Inventory{Refresh: 5 * time.Second, Timeout: inventory.DefaultConfig().Timeout, MaxHosts: inventory.DefaultConfig().MaxHosts},
 		Log:       Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -190,6 +201,7 @@ func (c Config) Validate() error {
 		fault("log.format is %q: text or json", c.Log.Format)
 	}
 	faults = append(faults, c.validateSources()...)
+	faults = append(faults, c.validateNATS()...)
 	names := make(map[string]bool)
 	for i, a := range c.Auth {
 		if err := a.validate(); err != nil {
