@@ -37,6 +37,13 @@ describe('changeQueryType', () => {
     });
   });
 
+  it('draws a node graph between two attributes, whatever was grouped by', () => {
+    const query = decodeQuery({ refId: 'A', version: 2, attributes: ['host'] });
+
+    expect(changeQueryType(query, 'nodegraph')).toMatchObject({ attributes: ['sip', 'dip'] });
+    expect(changeQueryType({ ...query, attributes: ['host', 'dip'] }, 'nodegraph')).not.toHaveProperty('attributes');
+  });
+
   it('leaves alone what was chosen', () => {
     const query = decodeQuery({ refId: 'A', version: 2, limit: 7, attributes: ['dport'], unit: 'average' });
 

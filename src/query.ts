@@ -73,9 +73,14 @@ export function changeQueryType(query: WeirQuery, queryType: QueryType): Partial
   return {
     queryType,
     ...(query.limit === before.limit ? { limit: after.limit } : {}),
-    ...(same(query.attributes, before.attributes) ? { attributes: after.attributes } : {}),
+    ...(same(query.attributes, before.attributes) || unfit(queryType, query) ? { attributes: after.attributes } : {}),
     ...(query.unit === before.unit || !after.units.includes(query.unit) ? { unit: after.unit } : {}),
   };
+}
+
+// A node graph is drawn from one attribute to another.
+function unfit(queryType: QueryType, { attributes }: WeirQuery): boolean {
+  return queryType === 'nodegraph' && attributes.length !== 2;
 }
 
 /** What a query still lacks before it can be answered; undefined if nothing. */
@@ -88,7 +93,7 @@ export function lacks(query: WeirQuery): string | undefined {
     case 'actors':
       return query.actors === '' ? 'Name a list, or write addresses.' : undefined;
     case 'nodegraph':
-      return query.attributes.length < 2 ? 'A node graph needs two attributes: from and to.' : undefined;
+      return unfit('nodegraph', query) ? 'A node graph needs two attributes: from and to.' : undefined;
     case 'variable':
       return variableLacks(query);
     default:

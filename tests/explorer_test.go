@@ -62,6 +62,9 @@ func TestExplorer(t *testing.T) {
 // pictured is how much traffic the pictures of the documentation show.
 const pictured = 3 * time.Minute
 
+// browsing bounds the steps of a browser, on a machine that has other work, too.
+const browsing = 5 * time.Minute
+
 // forDocs says that the pictures are for the documentation.
 func forDocs() bool { return os.Getenv("WEIR_SCREENSHOTS") == "1" }
 
@@ -121,7 +124,7 @@ func browse(t *testing.T, h *host.Host, arguments ...string) {
 	}
 	script := filepath.Join(testenv.Root(), "tests", "e2e", "run.mjs")
 	command := exec.Command("node", append([]string{script, "--url", h.URL(), "--screenshots", screenshots}, arguments...)...)
-	r := runCommand(t, 90*time.Second, command)
+	r := runCommand(t, browsing, command)
 	t.Logf("%s%s", r.stdout, r.stderr)
 	if r.code != 0 {
 		t.Errorf("exit code %d", r.code)

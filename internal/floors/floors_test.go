@@ -15,7 +15,7 @@ const module = "github.com/weirflow/weir/"
 
 // floors maps every package of the two trees to its floor. A new package takes its place here.
 var floors = map[string]int{
-	"pkg/version": 0, "pkg/lookup": 0,
+	"pkg/version": 0, "pkg/lookup": 0, "pkg/arrowstream": 0,
 	"pkg/flow": 0,
 	"pkg/span": 0, "pkg/telemetry": 0, "pkg/openapi": 0,
 	"pkg/filter": 1, "pkg/actors": 1, "pkg/resolve": 1, "pkg/configfile": 1,

@@ -119,6 +119,12 @@ func (f *Fleet) Catalog(ctx context.Context) (*wire.Catalog, error) {
 	return union, nil
 }
 
+// Features are those that a fleet has itself, or asks its hosts for.
+func Features() []string {
+	return []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists",
+		wire.FeatureThreshold, wire.FeatureGroups, wire.FeatureDedupe, wire.FeatureLabels}
+}
+
 // features are those that all servers have that know extensions at all: what goProbe lacks is done by its client.
 func features(list []HostCatalog) []string {
 	count, servers := make(map[string]int), 0

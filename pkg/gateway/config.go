@@ -43,7 +43,9 @@ type Config struct {
 	NATSServer natsserver.Config `yaml:"nats_server"`
 	// MaxAnswer is the greatest answer of a host in bytes.
 	MaxAnswer int64 `yaml:"max_answer"`
-	// LargeAnswers is how many answers above 64 KiB are read at once; others wait.
+	// AnswerMemory in bytes is what answers share while they are read.
+	AnswerMemory int64 `yaml:"answer_memory"`
+	// LargeAnswers is how many answers go on at once when that is used up; others wait.
 	LargeAnswers int `yaml:"large_answers"`
 	// Lists of addresses that conditions can name.
 	Lists []ListFile `yaml:"lists"`
@@ -154,7 +156,7 @@ func Default() Config {
 	f := fleet.DefaultConfig()
 	f.Concurrency = 2048
 	return Config{
-		API: api, Fleet: f, Cache: fleet.DefaultCacheConfig(), NATS: natshttp.DefaultSettings(), MaxAnswer: 64 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
+		API: api, Fleet: f, Cache: fleet.DefaultCacheConfig(), NATS: natshttp.DefaultSettings(), MaxAnswer: 64 << 20, AnswerMemory: 128 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
 		Inventory: Inventory{Refresh: 5 * time.Second, Timeout: inventory.DefaultConfig().Timeout, MaxHosts: inventory.DefaultConfig().MaxHosts},
 		Log:       Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -188,8 +190,8 @@ func (c Config) Validate() error {
 	if err := c.Tracing.Validate(); err != nil {
 		fault("%w", err)
 	}
-	if c.MaxAnswer < 1<<16 || c.LargeAnswers < 1 {
-		fault("max_answer is %d and large_answers %d: at least 65536 bytes and 1", c.MaxAnswer, c.LargeAnswers)
+	if c.MaxAnswer < 1<<16 || c.AnswerMemory < 1<<20 || c.LargeAnswers < 1 {
+		fault("max_answer is %d, answer_memory %d and large_answers %d: at least 65536 bytes, 1048576 bytes and 1", c.MaxAnswer, c.AnswerMemory, c.LargeAnswers)
 	}
 	if c.Watch < 0 || c.Inventory.Refresh <= 0 || c.Inventory.Timeout <= 0 || c.Inventory.MaxHosts < 1 {
 		fault("watch must not be negative; inventory.refresh, timeout and max_hosts must be above 0")

@@ -106,7 +106,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("make an identity for this process: %w", err)
 	}
 	g := &Gateway{deps: deps, runtimeID: id.String(), lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now),
-		answers: client.NewAnswers(cfg.LargeAnswers), started: deps.Now(), hosts: make(map[string]*host)}
+		answers: client.NewAnswers(cfg.AnswerMemory, cfg.LargeAnswers), started: deps.Now(), hosts: make(map[string]*host)}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -132,6 +132,9 @@ func (g *Gateway) Lists() *actors.Store { return g.lists }
 
 // Follow makes the server's tokens those of the configuration whenever that changes.
 func (g *Gateway) Follow(s *serve.Server) { g.server.Store(s) }
+
+// Abilities are what a gateway can do, whatever its hosts are: what one of them lacks, the fleet does or says.
+func (g *Gateway) Abilities() wire.Abilities { return wire.Abilities{Features: fleet.Features()} }
 
 // Query satisfies serve.Querier.
 func (g *Gateway) Query(ctx context.Context, q *wire.Query, progress func(*wire.Result)) (*wire.Result, error) {

@@ -171,7 +171,7 @@ type Explain struct {
 type ExplainStep struct {
 	Host   string `json:"host,omitempty"` // in an answer of several hosts
 	Source string `json:"source"`         // "eth0/2026-11-21.wseg", or "eth0 live"
-	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sums" (from day sums of
+	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sources" (from sums by source), "sums" (from day sums of
 	// tuples), "rows" (row by row), or "skipped".
 	Method        string `json:"method"`
 	Reason        string `json:"reason,omitempty"` // why this method, or why skipped

@@ -16,17 +16,29 @@ function whenLoaded<P extends object>(Editor: LazyExoticComponent<ComponentType<
 }
 
 export const LazyQueryEditor = whenLoaded(
-  lazy(() => import('./QueryEditor').then(({ QueryEditor }) => ({ default: QueryEditor })))
+  lazy(() =>
+    import(/* webpackChunkName: "query-editor" */ './QueryEditor').then(({ QueryEditor }) => ({ default: QueryEditor }))
+  )
 );
 
 export const LazyConfigEditor = whenLoaded(
-  lazy(() => import('./config/ConfigEditor').then(({ ConfigEditor }) => ({ default: ConfigEditor })))
+  lazy(() =>
+    import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor').then(({ ConfigEditor }) => ({
+      default: ConfigEditor,
+    }))
+  )
 );
 
 export const LazyVariableEditor = whenLoaded(
-  lazy(() => import('./VariableEditor').then(({ VariableEditor }) => ({ default: VariableEditor })))
+  lazy(() =>
+    import(/* webpackChunkName: "variable-editor" */ './VariableEditor').then(({ VariableEditor }) => ({
+      default: VariableEditor,
+    }))
+  )
 );
 
 export const LazyQueryHelp = whenLoaded(
-  lazy(() => import('./QueryHelp').then(({ QueryHelp }) => ({ default: QueryHelp })))
+  lazy(() =>
+    import(/* webpackChunkName: "query-help" */ './QueryHelp').then(({ QueryHelp }) => ({ default: QueryHelp }))
+  )
 );

@@ -6,11 +6,13 @@ export class Explorer {
     this.page = page;
     this.table = page.getByTestId('table');
     this.graph = page.getByTestId('graph');
-    this.condition = page.getByLabel('Where');
+    this.condition = page.getByTestId('condition-editor').getByRole('textbox');
     this.fault = page.getByTestId('condition-fault');
     this.queries = 0;
+    this.streams = 0;
     page.on('request', (request) => {
       this.queries += request.url().includes('/api/ds/query') ? 1 : 0;
+      this.streams += request.url().includes('/api/live/run') ? 1 : 0;
     });
   }
 
@@ -59,14 +61,56 @@ export class Explorer {
     return drawn && this.graph.getByRole('button', { name: /./ }).count();
   }
 
+  /** The text in the code editor. */
+  async conditionText() {
+    const lines = await this.page.getByTestId('condition-editor').locator('.view-line').allInnerTexts();
+    return lines.join('\n').replaceAll('\u00a0', ' ').trim();
+  }
+
   async typeCondition(text) {
-    await this.condition.fill(text);
+    await this.condition.focus();
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.press('Delete');
+    await this.page.keyboard.type(text);
+    await this.until(async () => (await this.conditionText()) === text, `the condition does not become ${text}`);
+  }
+
+  /** Chooses from a list by its label; the query runs. */
+  async choose(label, option) {
+    await this.page.getByLabel(label, { exact: true }).click();
+    await this.page.getByRole('option').filter({ hasText: option }).first().click();
+  }
+
+  /** Chooses one of the buttons beside a label. */
+  async press(label, option) {
+    await this.page
+      .getByRole('radiogroup', { name: label, exact: true })
+      .getByRole('radio', { name: option, exact: true })
+      .check({ force: true });
+  }
+
+  /** Turns the query into one of another type, without running it where it lacks something. */
+  async ask(type, fields = {}) {
+    await this.choose('Show', type);
+    for (const [label, text] of Object.entries(fields)) {
+      await this.page.getByLabel(label, { exact: true }).fill(text);
+      await this.page.keyboard.press('Tab');
+    }
+    await this.settle();
+  }
+
+  /** Does something that runs the query, and waits for the answer. */
+  async running(action, what) {
+    const before = this.queries + this.streams;
+    await action();
+    await this.until(() => this.queries + this.streams > before, `no query after ${what}`);
+    await this.settle();
   }
 
   async enterCondition(text) {
     await this.typeCondition(text);
     const before = this.queries;
-    await this.condition.press('Enter');
+    await this.page.keyboard.press('Enter');
     await this.until(() => this.queries > before, `no query after entering ${text}`);
     await this.settle();
   }
@@ -80,11 +124,17 @@ export class Explorer {
       await this.page.getByRole('option').filter({ hasText: attribute }).first().click();
     }
     await this.page.keyboard.press('Tab');
+    await this.untilCommand(new RegExp(`\\b${attributes.join(',')}\\b`));
+  }
+
+  /** Waits for the answer to the query whose command line looks so. */
+  async untilCommand(pattern) {
+    await this.until(async () => pattern.test(await this.command()), `the command line does not become ${pattern}`);
     await this.settle();
   }
 
   async command() {
-    return (await this.page.getByTestId('command').allTextContents()).join('\n');
+    return (await this.page.getByTestId('command-line').allTextContents()).join('\n');
   }
 
   notices() {
@@ -95,7 +145,7 @@ export class Explorer {
     return this.page.getByTestId('error').allTextContents();
   }
 
-  async until(condition, complaint, deadlineMs = 10_000) {
+  async until(condition, complaint, deadlineMs = 30_000) {
     const deadline = Date.now() + deadlineMs;
     while (!(await condition())) {
       assert.ok(Date.now() < deadline, complaint);

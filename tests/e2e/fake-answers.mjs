@@ -108,7 +108,7 @@ function frame(name, columns, meta) {
 const every = (size, make) => Array.from({ length: size }, (_, i) => make(i));
 
 export function table(query, failedHost) {
-  const up = HOSTS.filter((host) => host !== failedHost);
+  const up = chosenHosts(query.hosts).filter((host) => host !== failedHost);
   const size = query.attributes.join() === 'host' ? up.length : Math.min(query.limit, 25);
   const titled = (name) => ({ displayNameFromDS: fields.find((field) => field.name === name)?.title });
   const columns = query.attributes.map((name) => [name, 'string', every(size, values(up)[name]), titled(name)]);
@@ -171,15 +171,19 @@ function graph(query, failedHost) {
   ];
 }
 
-function options({ variable, label, hosts }) {
-  const chosen = HOSTS.filter((host) =>
-    hosts.split(',').every((part) => {
-      const [key, wanted] = part.split('=');
-      return wanted === undefined
-        ? part === '' || hosts.split(',').includes(host)
-        : wanted.split('|').includes(LABELS[host][key]);
-    })
+function chosenHosts(selection) {
+  const parts = selection.split(',').filter(Boolean);
+  const names = parts.filter((part) => !part.includes('='));
+  const labels = parts.filter((part) => part.includes('=')).map((part) => part.split('='));
+  return HOSTS.filter(
+    (host) =>
+      (names.length === 0 || names.includes(host)) &&
+      labels.every(([key, wanted]) => wanted.split('|').includes(LABELS[host][key]))
   );
+}
+
+function options({ variable, label, hosts }) {
+  const chosen = chosenHosts(hosts);
   const lists = {
     hosts: chosen,
     interfaces: chosen.includes('berlin') ? ['eth0', 'wan0'] : ['eth0'],

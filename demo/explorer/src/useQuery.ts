@@ -19,6 +19,8 @@ export interface Run {
 }
 
 export interface Answer {
+  /** What was asked. */
+  queryType?: string;
   state: LoadingState;
   range?: TimeRange;
   response?: DataQueryResponse;
@@ -34,18 +36,19 @@ export function useQuery(source: Source | undefined, run: Run | undefined, query
     const target = asType(run.query, queryType);
     const range = lastMinutes(run.minutes);
     if (source.filterQuery && !source.filterQuery(target)) {
-      setAnswer({ state: LoadingState.Done, range, response: { data: [] } });
+      setAnswer({ queryType, state: LoadingState.Done, range, response: { data: [] } });
       return;
     }
-    setAnswer((last) => ({ ...last, state: LoadingState.Loading }));
+    setAnswer((last) => ({ ...(last.queryType === queryType ? last : { queryType }), state: LoadingState.Loading }));
     const subscription = source.query(request(target, range)).subscribe({
-      next: (response) => setAnswer({ state: response.state ?? LoadingState.Done, range, response }),
+      next: (response) => setAnswer({ queryType, state: response.state ?? LoadingState.Done, range, response }),
       error: ({ message }) =>
-        setAnswer({ state: LoadingState.Error, range, response: { data: [], errors: [{ message }] } }),
+        setAnswer({ queryType, state: LoadingState.Error, range, response: { data: [], errors: [{ message }] } }),
     });
     return () => subscription.unsubscribe();
   }, [source, run, queryType]);
-  return answer;
+  // A panel must not be given the frames of another type.
+  return answer.queryType === queryType ? answer : { queryType, state: LoadingState.Loading };
 }
 
 export function lastMinutes(minutes: number): TimeRange {
