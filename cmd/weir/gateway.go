@@ -17,7 +17,6 @@ import (
 
 	"github.com/weirflow/weir/pkg/configfile"
 	"github.com/weirflow/weir/pkg/enrich"
-	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/gateway"
 	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
