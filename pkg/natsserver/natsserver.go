@@ -176,7 +176,7 @@ func Start(cfg Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("nats_server: %w", err)
 	}
 	s.SetLoggerV2(log{deps.Logger}, false, false, false)
-	go s.Server.Start()
+	go s.Start()
 	if !s.ReadyForConnections(startWait) {
 		s.Close()
 		return nil, fmt.Errorf("nats_server: it does not listen on %s: the log says why", cfg.Listen)

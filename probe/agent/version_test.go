@@ -50,7 +50,7 @@ func (r *rig) put(iface string, end int64, n int) {
 		records = append(records, record)
 	}
 	interval := flow.Interval{End: end, Duration: 5 * time.Minute, Sequence: uint64(end)}
-	if err := r.Agent.store.Append(r.t.Context(), iface, interval, records); err != nil {
+	if err := r.store.Append(r.t.Context(), iface, interval, records); err != nil {
 		r.t.Fatal(err)
 	}
 }
