@@ -17,6 +17,7 @@ import (
 
 	"github.com/weirflow/weir/pkg/configfile"
 	"github.com/weirflow/weir/pkg/enrich"
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/gateway"
 	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
@@ -104,7 +105,7 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 		return err
 	}
 	server, err := serve.New(cfg.API, serve.Deps{
-		Origins: origins, Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String(), Abilities: g.Abilities()}, Extra: g.Routes(),
+		Origins: origins, Querier: g, Logger: cfg.Logger(v.app.stderr), Info: serve.Info{Name: "weir-gateway", Version: version.String(), Abilities: fleet.Abilities()}, Extra: g.Routes(),
 		Registerer: registry, Gatherer: registry, Lists: g.Lists(), RuntimeID: g.RuntimeID(), Traces: traces.Provider(), Now: v.app.now,
 	})
 	if err != nil {

@@ -139,6 +139,14 @@ type probingClient struct {
 	Prober
 }
 
+// Abilities satisfies Abler: they are the inner client's. One that cannot say has none.
+func (h cachedClient) Abilities(ctx context.Context) (wire.Abilities, error) {
+	if a, ok := h.Client.(Abler); ok {
+		return a.Abilities(ctx)
+	}
+	return wire.Abilities{}, nil
+}
+
 // Query satisfies Client.
 func (h cachedClient) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
 	c := h.cache

@@ -119,7 +119,7 @@ func connect(s Server, settings Settings, cache *fleet.Cache, way func(*client.C
 		}
 		c, err := client.New(cfg, client.Deps{})
 		if err == nil {
-			return server{Server: s, client: cached(limit(c, settings.Concurrency), s.Name, s.URL, cache), close: c.Close}
+			return server{Server: s, client: cached(limit(c, settings.Concurrency), cache), close: c.Close}
 		}
 		s.Problem = err
 	}

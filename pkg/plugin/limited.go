@@ -102,12 +102,12 @@ type cachedServer struct {
 }
 
 // cached puts the cache in front of a server that can be cached.
-func cached(c serverClient, name, id string, cache *fleet.Cache) serverClient {
+func cached(c serverClient, cache *fleet.Cache) serverClient {
 	l, ok := c.(limitedAble)
 	if !ok || cache == nil {
 		return c
 	}
-	return cachedServer{l, cache.Client(name, id, l)}
+	return cachedServer{l, cache.Client(l)}
 }
 
 func (c cachedServer) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
