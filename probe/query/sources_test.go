@@ -14,7 +14,7 @@ import (
 // answer as a whole, and is what rows say; else from rows.
 func TestSourceSums(t *testing.T) {
 	r, _ := seeded(t)
-	midnight := int64(noon - daySeconds/2)
+	midnight := noon - daySeconds/2
 	m := memory{}
 	for i := range uint64(96) {
 		m.add("eth0", midnight+900*int64(i+1), i, wide(r), wide(r), wide(r), wide(r), wide(r))
