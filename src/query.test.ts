@@ -29,7 +29,7 @@ describe('decodeQuery', () => {
 
 describe('changeQueryType', () => {
   it('takes what nobody touched along', () => {
-    expect(changeQueryType(decodeQuery({ refId: 'A' }), 'nodegraph')).toEqual({
+    expect(changeQueryType(decodeQuery({ refId: 'A' }), 'nodegraph')).toMatchObject({
       queryType: 'nodegraph',
       limit: 50,
       attributes: ['sip', 'dip'],
@@ -47,9 +47,28 @@ describe('changeQueryType', () => {
   it('leaves alone what was chosen', () => {
     const query = decodeQuery({ refId: 'A', version: 2, limit: 7, attributes: ['dport'], unit: 'average' });
 
-    expect(changeQueryType(query, 'timeseries')).toEqual({ queryType: 'timeseries', unit: 'rate' });
-    expect(changeQueryType({ ...query, queryType: 'timeseries', unit: 'total' }, 'table')).toEqual({
-      queryType: 'table',
+    expect({ ...query, ...changeQueryType(query, 'timeseries') }).toEqual({
+      ...query,
+      queryType: 'timeseries',
+      unit: 'rate',
+    });
+    expect(changeQueryType({ ...query, queryType: 'timeseries', unit: 'total' }, 'table')).not.toHaveProperty('unit');
+  });
+
+  it('leaves nothing behind that the new type does not offer', () => {
+    const query = decodeQuery({
+      refId: 'A',
+      version: 2,
+      queryType: 'timeseries',
+      resolution: '5m',
+      mirror: true,
+      compare: '1d',
+    });
+
+    expect({ ...query, ...changeQueryType(query, 'table') }).toMatchObject({
+      resolution: '',
+      mirror: false,
+      compare: '1d',
     });
   });
 

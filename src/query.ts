@@ -65,12 +65,15 @@ function migrate(saved: SavedQuery): SavedQuery {
 
 /**
  * The changes that choosing another query type asks for: a limit, attributes and a unit that nobody touched follow the
- * type's defaults, and a unit the new type does not have does, too.
+ * type's defaults, and so does what the new type does not offer: nobody could see or change it any more.
  */
 export function changeQueryType(query: WeirQuery, queryType: QueryType): Partial<WeirQuery> {
   const [before, after] = [typeInfo(query), QUERY_TYPES[queryType]];
   const same = (a: string[], b: string[]) => a.join() === b.join();
+  const defaults = defaultQuery(queryType);
+  const lost = before.options.filter((option) => !after.options.includes(option)) as Array<keyof typeof defaults>;
   return {
+    ...Object.fromEntries(lost.map((option) => [option, defaults[option]])),
     queryType,
     ...(query.limit === before.limit ? { limit: after.limit } : {}),
     ...(same(query.attributes, before.attributes) || unfit(queryType, query) ? { attributes: after.attributes } : {}),

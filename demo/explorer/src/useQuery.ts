@@ -57,9 +57,11 @@ export function lastMinutes(minutes: number): TimeRange {
   return { from, to, raw: { from: `now-${minutes}m`, to: 'now' } };
 }
 
-// Limit and unit were chosen for one type; the other one takes its defaults.
+// What was chosen for one type only; the other one takes its defaults.
+const OF_ONE_TYPE = { limit: undefined, unit: undefined, resolution: undefined };
+
 function asType(query: Query, queryType: string): Query {
-  return query.queryType === queryType ? query : { ...query, queryType, limit: undefined, unit: undefined };
+  return query.queryType === queryType ? query : { ...query, ...OF_ONE_TYPE, queryType };
 }
 
 function request(target: Query, range: TimeRange): DataQueryRequest<Query> {
