@@ -2,7 +2,6 @@
 package docs
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/weirflow/weir/internal/testenv"
-	"github.com/weirflow/weir/pkg/plugin"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/config"
 )
@@ -148,50 +146,6 @@ func TestPathsInArchitecture(t *testing.T) {
 	for _, match := range path.FindAllStringSubmatch(read(t, "docs", "ARCHITECTURE.md"), -1) {
 		if _, err := os.Stat(filepath.Join(testenv.Root(), match[1])); err != nil {
 			t.Errorf("docs/ARCHITECTURE.md: %v", err)
-		}
-	}
-}
-
-// The queries of the dashboards are ones the plugin answers, and name no data source of their own.
-func TestDashboards(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testenv.Root(), "provisioning", "dashboards", "*", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no dashboards: %v", err)
-	}
-	type source struct{ Type, UID string }
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var dashboard struct {
-			Templating struct {
-				List []struct{ Name, Type, Query string }
-			}
-			Panels []struct {
-				Title      string
-				Datasource source
-				Targets    []json.RawMessage
-			}
-		}
-		if err := json.Unmarshal(text, &dashboard); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		own := source{"weirflow-weir-datasource", "${ds}"}
-		if first := dashboard.Templating.List[0]; first.Name != "ds" || first.Type != "datasource" || first.Query != own.Type {
-			t.Errorf("%s: the first variable is %+v", file, first)
-		}
-		for _, p := range dashboard.Panels {
-			for _, target := range p.Targets {
-				var of struct{ Datasource source }
-				if err := json.Unmarshal(target, &of); err != nil || of.Datasource != own || p.Datasource != own {
-					t.Errorf("%s, %s: data source %+v, %v", file, p.Title, of.Datasource, err)
-				}
-				plain := strings.NewReplacer(`"$interfaces"`, `"any"`, `"$condition"`, `"dport = 443"`).Replace(string(target))
-				if _, err := plugin.DecodeQuery([]byte(plain)); err != nil {
-					t.Errorf("%s, %s: %v", file, p.Title, err)
-				}
-			}
 		}
 	}
 }

@@ -68,7 +68,8 @@ export function interpolateCondition(condition: string, replace: Replace): strin
   );
 }
 
-// "company=$company" becomes "company=a|b", "$host" becomes "x,y"; a label without a chosen value asks for nothing.
+// "company=$company" becomes "company=a|b", "$host" becomes "x,y"; a label without a chosen value asks for nothing, and
+// so does one with "*", by which dashboards say All: hosts without the label are part of all.
 function interpolateHosts(hosts: string, replace: Replace): string {
   return hosts
     .split(',')
@@ -78,7 +79,7 @@ function interpolateHosts(hosts: string, replace: Replace): string {
         return replace(part, (value) => asList(value).join(','));
       }
       const text = replace(values, (value) => asList(value).join('|'));
-      return text.trim() === '' ? '' : label + text;
+      return ['', '*'].includes(text.trim()) ? '' : label + text;
     })
     .filter((part) => part.trim() !== '')
     .join(',');

@@ -108,10 +108,10 @@ func newTroubledFleet(t *testing.T) *troubledFleet {
 		f.spaces, f.probes = append(f.spaces, space), append(f.probes, p)
 		switch target := address + ":8145"; i {
 		case 2:
-			f.slow, address = newDelay(t, hub, target), ""
+			f.slow = newDelay(t, hub, target)
 			fmt.Fprintf(&hosts, "{name: host-%d, url: %q}, ", i, "http://"+f.slow.address)
 		case 3:
-			f.late, address = newDelay(t, hub, target), ""
+			f.late = newDelay(t, hub, target)
 			fmt.Fprintf(&hosts, "{name: host-%d, url: %q}, ", i, "http://"+f.late.address)
 		default:
 			fmt.Fprintf(&hosts, "{name: host-%d, url: %q}, ", i, "http://"+target)

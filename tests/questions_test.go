@@ -5,6 +5,7 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,9 @@ type plantedFleet struct {
 	hosts   []planted.Host
 	answers *planted.Answers
 	servers []string // arguments of the command line that name them
-	files   string   // directory
+	// addresses are those of the hosts over TCP, in the clear and for loopback only.
+	addresses []string
+	files     string // directory
 }
 
 // startPlanted plants the fleet and runs a probe on each store. The probes capture nothing.
@@ -37,12 +40,14 @@ func startPlanted(t *testing.T) *plantedFleet {
 	}
 	for _, h := range f.hosts {
 		p := &probe{store: h.Directory, socket: filepath.Join(f.files, h.Name+".sock")}
+		address := unusedAddress(t)
 		config := filepath.Join(f.files, h.Name+".yaml")
 		labels, err := json.Marshal(h.Labels)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprintf("host: {name: %s, labels: %s}\nstore: {path: %q}\ncapture: {interfaces: [\"weirnone*\"]}\napi: {listen: [{unix: %q}]}\n", h.Name, labels, h.Directory, p.socket)
+		text := fmt.Sprintf("host: {name: %s, labels: %s}\nstore: {path: %q}\ncapture: {interfaces: [\"weirnone*\"]}\napi: {listen: [{unix: %q}, {tcp: %q, insecure: {allow: [127.0.0.0/8]}}]}\n",
+			h.Name, labels, h.Directory, p.socket, address)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +61,21 @@ func startPlanted(t *testing.T) *plantedFleet {
 			}
 			return ""
 		})
+		f.addresses = append(f.addresses, address)
 		f.servers = append(f.servers, "--server", h.Name+"=unix:"+p.socket)
 	}
 	return f
+}
+
+// unusedAddress is one of loopback on which nobody listens at the moment.
+func unusedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // ask runs a verb of the command line over the fleet and decodes its JSON.
@@ -84,6 +101,15 @@ func (f *plantedFleet) file(t *testing.T, name, text string) string {
 // The six questions that Weir is for, each by a line of the command line over real probes, with the planted answers.
 func TestQuestions(t *testing.T) {
 	f := startPlanted(t)
+	t.Run("probes", f.questions)
+	t.Run("incomplete", f.incomplete)
+	t.Run("readable", f.readable)
+	gateway := *f
+	gateway.servers = []string{"--server", f.startGateway(t)}
+	t.Run("gateway", gateway.questions)
+}
+
+func (f *plantedFleet) questions(t *testing.T) {
 	t.Run("access", f.access)
 	t.Run("blocked", f.blocked)
 	t.Run("asymmetry", f.asymmetry)
@@ -91,7 +117,28 @@ func TestQuestions(t *testing.T) {
 	t.Run("actors", f.actors)
 	t.Run("clean", f.clean)
 	t.Run("composition", f.composition)
-	t.Run("readable", f.readable)
+}
+
+// startGateway runs a gateway over the probes and returns its address.
+func (f *plantedFleet) startGateway(t *testing.T) string {
+	t.Helper()
+	socket := filepath.Join(f.files, "gateway.sock")
+	var hosts []string
+	for _, h := range f.hosts {
+		hosts = append(hosts, fmt.Sprintf("{name: %s, url: %q}", h.Name, "unix:"+filepath.Join(f.files, h.Name+".sock")))
+	}
+	text := fmt.Sprintf("api: {listen: [{unix: %q}]}\ninventory: {hosts: [%s]}\n", socket, strings.Join(hosts, ", "))
+	p := &probe{socket: socket, process: start(t, exec.Command(binary(t, clientProgram), "gateway", "--config", f.file(t, "gateway.yaml", text)))}
+	eventually(t, patience, func() string {
+		if p.process.ended() {
+			t.Fatalf("the gateway ended: %v\n%s", p.process.err, p.process.output)
+		}
+		if _, err := p.get("/-/health"); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	return "unix:" + socket
 }
 
 func names(points []reports.Point) []string {
@@ -222,6 +269,11 @@ func (f *plantedFleet) clean(t *testing.T) {
 	if got.Hits != 0 || !strings.HasPrefix(got.Text, "0 hits of 3 entries; 5 of 5 hosts answered, data covers ") || !strings.HasSuffix(got.Text, " .. now on 5") {
 		t.Errorf("%s", got.Text)
 	}
+}
+
+// A host that does not answer makes the proof incomplete.
+func (f *plantedFleet) incomplete(t *testing.T) {
+	list := f.file(t, "clean.txt", f.answers.Actor.Clean)
 	line := slices.Concat([]string{"actors", "hits", "-f", "-3d", "--expect-none"}, f.servers, []string{"--server", "gone=unix:" + filepath.Join(f.files, "gone.sock"), list})
 	output, err := exec.Command(binary(t, clientProgram), line...).CombinedOutput()
 	if err == nil || !strings.Contains(string(output), "5 of 6 hosts answered") || !strings.Contains(string(output), "the proof is not complete") {

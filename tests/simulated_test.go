@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/gateway"
 	"github.com/weirflow/weir/pkg/inventory"
@@ -82,7 +84,8 @@ func simulate(t testing.TB, name string, seed uint64, d day) *simulated {
 func (s *simulated) restart(t testing.TB) {
 	t.Helper()
 	var err error
-	s.server, err = serve.New(serve.DefaultConfig(), serve.Deps{Querier: s, Logger: slog.New(slog.DiscardHandler), Info: serve.Info{Name: "weir-probe", Version: "1"}})
+	s.server, err = serve.New(serve.DefaultConfig(), serve.Deps{Querier: s, Logger: slog.New(slog.DiscardHandler), Info: serve.Info{
+		Name: "weir-probe", Version: "1", Abilities: wire.Abilities{Features: fleet.Abilities().Features, Interval: 5 * time.Minute}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,24 +95,28 @@ func (s *simulated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.server.Handler().ServeHTTP(w, r)
 }
 
-// traffic are rows in the order of their keys, each key once.
+// traffic are rows in the order of their keys, each key once. As on real links, few hosts make most of it.
 func traffic(random *rand.Rand, rows int) []flow.Record {
 	seen := make(map[flow.Key]bool)
 	var records []flow.Record
 	for range rows {
-		source, family := flow.AddressFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(random.IntN(40))}))
-		destination, _ := flow.AddressFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(random.IntN(40))}))
+		from, to := heavy(random), heavy(random)
+		source, family := flow.AddressFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(from)}))
+		destination, _ := flow.AddressFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(to)}))
 		key := flow.Key{Source: source, Destination: destination, DestinationPort: []uint16{22, 53, 80, 443}[random.IntN(4)], Protocol: flow.TCP, Family: family}
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
-		n := 1 + random.Uint64N(100)
+		n := 1 + 100_000/uint64(1+from*to) + random.Uint64N(100)
 		records = append(records, flow.Record{Key: key, Counters: flow.Counters{BytesReceived: n * 100, BytesSent: n * random.Uint64N(900), PacketsReceived: n, PacketsSent: n}})
 	}
 	slices.SortFunc(records, func(a, b flow.Record) int { return a.Key.Compare(b.Key) })
 	return records
 }
+
+// heavy is a number up to 250, the smaller the likelier.
+func heavy(random *rand.Rand) int { return int(250 * math.Pow(random.Float64(), 3)) }
 
 // listening serves on a port of the loopback interface.
 func listening(t testing.TB, h http.Handler) string {
@@ -137,7 +144,7 @@ func newGate(t testing.TB, cfg gateway.Config, deps gateway.Deps) *gatewayServer
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := serve.New(cfg.API, serve.Deps{Querier: g, Logger: deps.Logger, Info: serve.Info{Name: "weir-gateway", Version: "1"}, Extra: g.Routes(), Lists: g.Lists(), RuntimeID: g.RuntimeID()})
+	s, err := serve.New(cfg.API, serve.Deps{Querier: g, Logger: deps.Logger, Info: serve.Info{Name: "weir-gateway", Version: "1", Abilities: fleet.Abilities()}, Extra: g.Routes(), Lists: g.Lists(), RuntimeID: g.RuntimeID()})
 	if err != nil {
 		t.Fatal(err)
 	}

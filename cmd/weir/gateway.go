@@ -19,6 +19,7 @@ import (
 	"github.com/weirflow/weir/pkg/enrich"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/gateway"
+	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/pkg/version"
@@ -29,6 +30,7 @@ type gatewayVerb struct {
 	app            *app
 	path           string
 	check, example bool
+	embedded       bool // a NATS server
 }
 
 func (a *app) gatewayCommand() *cobra.Command {
@@ -47,6 +49,7 @@ Start with: weir gateway --example-config > ` + gateway.DefaultPath,
 		RunE: func(command *cobra.Command, _ []string) error { return v.run(command.Context()) },
 	}
 	command.Flags().StringVar(&v.path, "config", gateway.DefaultPath, "configuration `FILE`")
+	command.Flags().BoolVar(&v.embedded, "nats-embedded", false, "run a NATS server, too, as nats_server says, for hosts that connect to it")
 	command.Flags().BoolVar(&v.check, "check", false, "say whether the configuration is valid, and do nothing")
 	command.Flags().BoolVar(&v.example, "example-config", false, "write a configuration with every key, and do nothing")
 	completes(command, nil, map[string]completer{})
@@ -63,7 +66,13 @@ func (v *gatewayVerb) run(ctx context.Context) error {
 		return err
 	}
 	logger := cfg.Logger(v.app.stderr)
-	g, err := gateway.New(cfg, gateway.Deps{Logger: logger, ReadFile: readFile, Load: v.load, Files: []string{v.path}, Now: v.app.now})
+	deps := gateway.Deps{Logger: logger, ReadFile: readFile, Load: v.load, Files: []string{v.path}, Now: v.app.now}
+	beside, err := v.beside(cfg, &deps)
+	if err != nil {
+		return failure(err, "")
+	}
+	defer beside.close()
+	g, err := gateway.New(cfg, deps)
 	if err != nil {
 		return failure(err, "")
 	}
@@ -71,7 +80,7 @@ func (v *gatewayVerb) run(ctx context.Context) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	err = v.serve(ctx, cfg, g, traces)
+	err = v.serve(ctx, cfg, g, beside, traces)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastExport)
 	defer cancel()
 	if unsent := traces.Close(ending); unsent != nil {
@@ -87,9 +96,10 @@ func (v *gatewayVerb) run(ctx context.Context) error {
 const lastExport = 2 * time.Second
 
 // serve runs gateway and server until ctx ends or one of them fails. The server listens when the inventory was read.
-func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.Gateway, traces *telemetry.Telemetry) error {
+func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.Gateway, beside *besideGateway, traces *telemetry.Telemetry) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), g.Collector())
+	registry.MustRegister(beside.collectors...)
 	origins, err := v.origins(cfg)
 	if err != nil {
 		return err
@@ -107,7 +117,7 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 	g.Follow(server)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan error, 2)
+	done := make(chan error, 3)
 	end := func(err error) {
 		if err != nil {
 			cancel(err)
@@ -115,6 +125,7 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 		done <- err
 	}
 	ready := make(chan struct{})
+	go func() { end(beside.run(ctx)) }()
 	go func() { end(g.Run(ctx, func() { close(ready) })) }()
 	go func() {
 		select {
@@ -124,7 +135,7 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 		end(server.Run(ctx))
 	}()
 	v.reloads(ctx, g)
-	return errors.Join(<-done, <-done)
+	return errors.Join(<-done, <-done, <-done)
 }
 
 // origins are those of the files that the configuration names; nil without any, so that queries for them are refused.
@@ -164,6 +175,10 @@ func (v *gatewayVerb) load() (gateway.Config, error) {
 		return gateway.Config{}, failure(fmt.Errorf("configuration %s: longer than %d bytes: is it the right file?", v.path, configfile.MaxSize), "")
 	}
 	cfg, err := gateway.Parse(text)
+	if err == nil && v.embedded && !cfg.NATSServer.Enabled() {
+		cfg.NATSServer.Listen = natsserver.DefaultListen
+		err = cfg.Validate()
+	}
 	if err != nil {
 		return gateway.Config{}, failure(fmt.Errorf("configuration %s: %w", v.path, err), "")
 	}

@@ -177,13 +177,12 @@ func (b *builder) plantActor(a *Actor) {
 	slices.Sort(a.Hosts)
 	count := func(c *conversation) {
 		a.Attempts += c.attempts
-		switch {
-		case c.answered.packets == 0:
+		if c.answered.packets == 0 {
 			a.Unanswered += c.attempts
-		default:
-			a.Rejected += c.rejects
-			a.Accepted += c.attempts - c.rejects
+			return
 		}
+		a.Rejected += c.rejects
+		a.Accepted += c.attempts - c.rejects
 	}
 	for number := -500; number <= -470; number += 10 { // a filter drops them before the network
 		probing := conversation{source: actor, destination: "10.40.0.12", protocol: flow.TCP, port: 22, asked: amount{396, 6}, attempts: 6}

@@ -15,13 +15,13 @@ const module = "github.com/weirflow/weir/"
 
 // floors maps every package of the two trees to its floor. A new package takes its place here.
 var floors = map[string]int{
-	"pkg/version": 0, "pkg/lookup": 0,
+	"pkg/version": 0, "pkg/lookup": 0, "pkg/arrowstream": 0,
 	"pkg/flow": 0,
 	"pkg/span": 0, "pkg/telemetry": 0, "pkg/openapi": 0,
 	"pkg/filter": 1, "pkg/actors": 1, "pkg/resolve": 1, "pkg/configfile": 1,
 	"pkg/wire":      2,
 	"pkg/queryargs": 3, "pkg/render": 3, "pkg/client": 3, "pkg/wire/arrowipc": 3, "pkg/inventory": 3,
-	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4,
+	"pkg/fleet": 4, "pkg/enrich": 4, "pkg/natshttp": 4, "pkg/natsserver": 5,
 	"pkg/serve": 5, "pkg/frames": 6, "pkg/reports": 5,
 	"pkg/plugin": 7, "pkg/gateway": 6,
 	"pkg": 8,

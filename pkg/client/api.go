@@ -127,7 +127,11 @@ func (c *Client) Query(ctx context.Context, r *wire.Request) (*wire.Result, erro
 
 func (c *Client) post(ctx context.Context, r *wire.Request) (*wire.Result, error) {
 	result := new(wire.Result)
-	if err := c.call(ctx, http.MethodPost, "/_query", nil, r, result); err != nil {
+	out := any(result)
+	if r.NumResults >= manyRows {
+		out = (*largeResult)(result)
+	}
+	if err := c.call(ctx, http.MethodPost, "/_query", nil, r, out); err != nil {
 		return nil, err
 	}
 	if result.Status.Code == "missing_data" { // as goProbe's own schema spells it

@@ -206,6 +206,9 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		return fmt.Errorf("make the request to %s: %w", c.address, err)
 	}
 	c.head(r, payload != nil)
+	if large, ok := out.(*largeResult); ok {
+		r.Header.Set("Accept", large.accept())
+	}
 	response, err := c.http.Do(r)
 	if err != nil {
 		return unanswered{err}
@@ -221,8 +224,7 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		_, err := io.Copy(io.Discard, limited)
 		return err
 	}
-	decoder := json.NewDecoder(limited)
-	switch err := decoder.Decode(out); {
+	switch err := decode(response, limited, out); {
 	case limited.N <= 0:
 		return c.fail(KindProtocol, err, "ask for fewer rows or a shorter span", "the answer is larger than the limit of %d bytes", c.cfg.MaxResponse)
 	case err != nil && (isReset(err) || ctx.Err() != nil):
@@ -232,6 +234,25 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 	}
 	_, err = io.Copy(io.Discard, limited) // up to the end, so that the connection can be used again
 	return err
+}
+
+// largeResult is a result of which many rows are expected.
+type largeResult wire.Result
+
+// accept prefers what is decoded fastest.
+func (*largeResult) accept() string {
+	return wire.FormatArrow.MediaType() + ", " + wire.FormatJSON.MediaType() + ";q=0.9"
+}
+
+// decode reads an answer in the form that it has.
+func decode(response *http.Response, body io.Reader, out any) error {
+	if large, ok := out.(*largeResult); ok {
+		if format, _ := wire.ParseMediaType(response.Header.Get("Content-Type")); format == wire.FormatArrow {
+			return readArrow(body, (*wire.Result)(large))
+		}
+		out = (*wire.Result)(large)
+	}
+	return json.NewDecoder(body).Decode(out)
 }
 
 func (c *Client) head(r *http.Request, body bool) {

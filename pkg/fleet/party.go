@@ -109,6 +109,9 @@ func (m *party) columns(q *wire.Query) string {
 // groups are the groups as a host knows them: by the labels that it gives its rows itself. Where none can be its, it is
 // asked for all, which the merger drops.
 func (m *party) groups(h Host, groups []wire.Group) []wire.Group {
+	if len(m.labels) == 0 && (h.Gateway || !slices.ContainsFunc(groups, func(g wire.Group) bool { return g.Labels.Host != "" || g.Labels.HostID != "" })) {
+		return groups
+	}
 	own, all := make([]wire.Group, 0, len(groups)), make([]wire.Group, 0, len(groups))
 	for _, g := range groups {
 		l := &g.Labels

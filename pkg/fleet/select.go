@@ -185,8 +185,8 @@ func (s *selection) term(e element, at int) {
 	if !s.pattern(e) {
 		return
 	}
-	key, not := e.text[:at], false
-	if key, not = strings.CutSuffix(key, "!"); key == "" {
+	key, not := strings.CutSuffix(e.text[:at], "!")
+	if key == "" {
 		s.fault(e.text, e.offset, "%q: expected the name of a label before the equals sign, as in site=fra", clip(e.text))
 		return
 	}

@@ -1,7 +1,6 @@
 package frames
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -11,14 +10,6 @@ import (
 
 // otherText stands in the dimensions of what the limit cut off.
 const otherText = "Other"
-
-// address is empty for rows without addresses (flows folded together when a table was full).
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
 
 func port(number uint16) string { return strconv.Itoa(int(number)) }
 

@@ -37,7 +37,7 @@ func (p Path) views(rows []reports.PathView) *data.Frame {
 	for _, key := range labelKeys(rows, func(v *view) map[string]string { return v.Labels }) {
 		add(s, "label."+key, key, "Label of the host.", "", each(rows, func(v *view) string { return v.Labels[key] }))
 	}
-	add(s, "service", "Service", "What was talked to.", "", each(rows, func(v *view) string { return v.Service.Text }))
+	add(s, "service", "Service", "What was talked to.", "", each(rows, func(v *view) string { return v.Text }))
 	add(s, "initiator", "Initiator", "The end that opened the connections.", "", each(rows, func(v *view) string { return endName(v.Initiator) }))
 	outcomeColumns(s, rows, func(v *view) reports.Outcome { return v.Outcome })
 	add(s, "sides", "Seen", "Directions of which the interface had packets; one side alone is what asymmetric routing looks like.", "",
@@ -60,7 +60,7 @@ func (p Path) services(rows []reports.PathService) *data.Frame {
 	}
 	type service = reports.PathService
 	s := newSheet("services", p.Links)
-	add(s, "service", "Service", "What was talked to.", "", each(rows, func(v *service) string { return v.Service.Text }))
+	add(s, "service", "Service", "What was talked to.", "", each(rows, func(v *service) string { return v.Text }))
 	add(s, "initiator", "Initiator", "The end that opened the connections.", "", each(rows, func(v *service) string { return endName(v.Initiator) }))
 	outcomeColumns(s, rows, func(v *service) reports.Outcome { return v.Outcome })
 	directions(s, rows, func(v *service) (bool, reports.Amount, reports.Amount) { return v.Split, v.AToB, v.BToA })

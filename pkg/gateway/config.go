@@ -16,6 +16,8 @@ import (
 	"github.com/weirflow/weir/pkg/filter"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/inventory"
+	"github.com/weirflow/weir/pkg/natshttp"
+	"github.com/weirflow/weir/pkg/natsserver"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/telemetry"
 )
@@ -33,9 +35,17 @@ type Config struct {
 	Auth []Credential `yaml:"auth"`
 	// Fleet bounds how the hosts are asked.
 	Fleet fleet.Config `yaml:"fleet"`
+	// Cache keeps hosts' answers about days that are over.
+	Cache fleet.CacheConfig `yaml:"cache"`
+	// NATS is where hosts are reached that nobody can dial.
+	NATS natshttp.Settings `yaml:"nats"`
+	// NATSServer is one within this process, in place of NATS.
+	NATSServer natsserver.Config `yaml:"nats_server"`
 	// MaxAnswer is the greatest answer of a host in bytes.
 	MaxAnswer int64 `yaml:"max_answer"`
-	// LargeAnswers is how many answers above 64 KiB are read at once; others wait.
+	// AnswerMemory in bytes is what answers share while they are read.
+	AnswerMemory int64 `yaml:"answer_memory"`
+	// LargeAnswers is how many answers go on at once when that is used up; others wait.
 	LargeAnswers int `yaml:"large_answers"`
 	// Lists of addresses that conditions can name.
 	Lists []ListFile `yaml:"lists"`
@@ -71,6 +81,8 @@ type Inventory struct {
 	HTTPSD []HTTPSD `yaml:"http_sd"`
 	// DNSSRV are names with SRV records.
 	DNSSRV []DNSSRV `yaml:"dns_srv"`
+	// NATS are hosts that announce themselves over NATS.
+	NATS []NATSDiscovery `yaml:"nats"`
 	// Refresh is how often files are read for changes.
 	Refresh time.Duration `yaml:"refresh"`
 	// Timeout ends the reading of a source; what it had before stays.
@@ -144,7 +156,8 @@ func Default() Config {
 	f := fleet.DefaultConfig()
 	f.Concurrency = 2048
 	return Config{
-		API: api, Fleet: f, MaxAnswer: 64 << 20, LargeAnswers: 8, Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
+		API: api, Fleet: f, Cache: fleet.DefaultCacheConfig(), NATS: natshttp.DefaultSettings(), MaxAnswer: 64 << 20, AnswerMemory: 128 << 20, LargeAnswers: 8,
+		Watch: 5 * time.Second, Tracing: telemetry.DefaultConfig(),
 		Inventory: Inventory{Refresh: 5 * time.Second, Timeout: inventory.DefaultConfig().Timeout, MaxHosts: inventory.DefaultConfig().MaxHosts},
 		Log:       Log{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -178,8 +191,8 @@ func (c Config) Validate() error {
 	if err := c.Tracing.Validate(); err != nil {
 		fault("%w", err)
 	}
-	if c.MaxAnswer < 1<<16 || c.LargeAnswers < 1 {
-		fault("max_answer is %d and large_answers %d: at least 65536 bytes and 1", c.MaxAnswer, c.LargeAnswers)
+	if c.MaxAnswer < 1<<16 || c.AnswerMemory < 1<<20 || c.LargeAnswers < 1 {
+		fault("max_answer is %d, answer_memory %d and large_answers %d: at least 65536 bytes, 1048576 bytes and 1", c.MaxAnswer, c.AnswerMemory, c.LargeAnswers)
 	}
 	if c.Watch < 0 || c.Inventory.Refresh <= 0 || c.Inventory.Timeout <= 0 || c.Inventory.MaxHosts < 1 {
 		fault("watch must not be negative; inventory.refresh, timeout and max_hosts must be above 0")
@@ -188,6 +201,7 @@ func (c Config) Validate() error {
 		fault("log.format is %q: text or json", c.Log.Format)
 	}
 	faults = append(faults, c.validateSources()...)
+	faults = append(faults, c.validateNATS()...)
 	names := make(map[string]bool)
 	for i, a := range c.Auth {
 		if err := a.validate(); err != nil {

@@ -31,7 +31,7 @@ func TestExample(t *testing.T) {
 	}
 	i := cfg.Inventory
 	if len(cfg.API.Listen) != 3 || len(cfg.API.Tokens) != 1 || len(i.Hosts) != 1 || len(i.Groups) != 1 || len(i.FileSD) != 1 || len(i.HTTPSD) != 1 ||
-		len(i.DNSSRV) != 1 || len(cfg.Auth) != 1 || len(cfg.Lists) != 1 {
+		len(i.DNSSRV) != 1 || len(i.NATS) != 1 || len(cfg.NATSServer.Accounts) != 1 || len(cfg.Auth) != 1 || len(cfg.Lists) != 1 {
 		t.Errorf("the alternatives say %+v", cfg)
 	}
 	for _, key := range keys(reflect.TypeFor[Config]()) {

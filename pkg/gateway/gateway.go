@@ -106,7 +106,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("make an identity for this process: %w", err)
 	}
 	g := &Gateway{deps: deps, runtimeID: id.String(), lists: actors.NewStore(actors.DefaultStoreConfig(), deps.Now),
-		answers: client.NewAnswers(cfg.LargeAnswers), started: deps.Now(), hosts: make(map[string]*host)}
+		answers: client.NewAnswers(cfg.AnswerMemory, cfg.LargeAnswers), started: deps.Now(), hosts: make(map[string]*host)}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

@@ -172,7 +172,9 @@ func needRestart(old, cfg Config) (parts []string) {
 	for _, p := range []struct {
 		name string
 		a, b any
-	}{{"api", old.API, cfg.API}, {"large_answers", old.LargeAnswers, cfg.LargeAnswers}, {"enrich", old.Enrich, cfg.Enrich}, {"watch", old.Watch, cfg.Watch}, {"tracing", old.Tracing, cfg.Tracing}, {"log", old.Log, cfg.Log}} {
+	}{{"api", old.API, cfg.API}, {"answer_memory", old.AnswerMemory, cfg.AnswerMemory}, {"large_answers", old.LargeAnswers, cfg.LargeAnswers}, {"enrich", old.Enrich, cfg.Enrich},
+		{"watch", old.Watch, cfg.Watch}, {"tracing", old.Tracing, cfg.Tracing}, {"log", old.Log, cfg.Log}, {"cache", old.Cache, cfg.Cache}, {"nats", old.NATS, cfg.NATS},
+		{"nats_server", old.NATSServer, cfg.NATSServer}, {"inventory.nats", old.Inventory.NATS, cfg.Inventory.NATS}} {
 		if !reflect.DeepEqual(p.a, p.b) {
 			parts = append(parts, p.name)
 		}

@@ -33,7 +33,7 @@ type answer struct {
 	responder          *Responder
 	id, inbox, control string
 	page               int
-	crowded            bool
+	crowded, headOnly  bool
 	cut                atomic.Bool // the connection was lost
 	ctx                context.Context
 	cancel             context.CancelFunc
@@ -115,6 +115,7 @@ func (a *answer) request(m *nats.Msg) (*http.Request, *wire.Problem) {
 	if method == "" || len(method) > 16 || strings.ContainsFunc(method, func(c rune) bool { return c < 'A' || c > 'Z' }) {
 		return nil, wire.NewProblem(http.StatusBadRequest, "the message has no "+headerMethod)
 	}
+	a.headOnly = method == http.MethodHead
 	more := m.Header.Get(headerMore) != ""
 	a.mu.Lock()
 	a.upload = &uploaded{answer: a, page: m.Data, more: more, changed: make(chan struct{}, 1)}
@@ -186,6 +187,9 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
 		return 0, http.ErrBodyNotAllowed
 	}
+	if a.headOnly {
+		return len(p), nil
+	}
 	written := 0
 	for len(p) > 0 {
 		n := min(a.page-len(a.buffer), len(p))
@@ -242,7 +246,7 @@ func (a *answer) finish(end string) {
 	switch err := a.ctx.Err(); {
 	case a.cut.Load():
 		end = "the host lost its connection to the NATS server"
-		a.responder.deps.Link.await(a.responder.ending, reunion)
+		_ = a.responder.deps.Link.await(a.responder.ending, reunion) // then publishing fails, which changes nothing
 	case errors.Is(err, context.DeadlineExceeded) || a.responder.ending.Err() != nil:
 		end = "it was cancelled"
 	case err != nil:

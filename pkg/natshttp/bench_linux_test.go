@@ -73,7 +73,8 @@ func BenchmarkTwoThousandAgents(b *testing.B) {
 			}
 			return err
 		})
-		b.ReportMetric(float64(answerSize(b, rt)), "bytes/answer")
+		b.ReportMetric(float64(answerSize(b, rt, "identity")), "bytes/answer")
+		b.ReportMetric(float64(answerSize(b, rt, "gzip")), "bytes-gzip/answer")
 	})
 }
 
@@ -126,11 +127,12 @@ func used() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// answerSize is that of one answer as it is before compression.
-func answerSize(b *testing.B, rt *RoundTripper) int {
+// answerSize is that of one answer as it travels.
+func answerSize(b *testing.B, rt *RoundTripper, encoding string) int {
 	c := &http.Client{Transport: rt}
 	r, _ := http.NewRequest("POST", "nats://host0/_query", strings.NewReader(`{"query":"sip,dip,dport,proto","ifaces":"any","num_results":1000}`))
 	r.Header.Set("Authorization", "Bearer secret")
+	r.Header.Set("Accept-Encoding", encoding)
 	response, err := c.Do(r)
 	if err != nil {
 		b.Fatal(err)

@@ -235,8 +235,9 @@ func forward(t *testing.T, to string) *forwarder {
 				for {
 					n, err := far.Read(buffer)
 					f.gate.RLock() // waits while it is stopped
+					_, failed := near.Write(buffer[:n])
 					f.gate.RUnlock()
-					if _, failed := near.Write(buffer[:n]); err != nil || failed != nil {
+					if err != nil || failed != nil {
 						return
 					}
 				}

@@ -248,7 +248,7 @@ func (r *Responder) control(m *nats.Msg) {
 }
 
 // maxTimeout bounds a request whose asker does not say how long it waits.
-const maxTimeout = time.Hour
+const maxTimeout = MaxRequest
 
 // crowdedProblem is for requests beyond Requests.
 func (r *Responder) crowdedProblem() *wire.Problem {

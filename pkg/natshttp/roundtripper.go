@@ -247,10 +247,11 @@ func (e *exchange) request(ctx context.Context, r *http.Request, up *upload) (m 
 	if end, ok := ctx.Deadline(); ok {
 		m.Header.Set(headerTimeout, strconv.FormatInt(max(int64(time.Until(end)), 1), 10))
 	}
-	more := false
-	if m.Data, more, err = up.next(); err != nil {
+	data, more, err := up.next()
+	if err != nil {
 		return nil, false, err
 	}
+	m.Data = data
 	if more {
 		m.Header.Set(headerMore, "1")
 	}

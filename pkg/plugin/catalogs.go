@@ -31,26 +31,44 @@ type catalogs struct {
 	pending chan struct{} // closed when the refresh under way ends
 }
 
-// get returns the catalog, or why there is none, of every server in the order of the settings.
+// get returns the catalog, or why there is none, of every server in the order of the settings. What is known is given
+// at once, though it may be out of date while it is asked for again: a host that hangs must not hold up every query.
 func (c *catalogs) get(ctx context.Context) []fleet.HostCatalog {
+	c.mu.Lock()
+	if known := c.known; known != nil {
+		if !c.now().Before(c.until) {
+			c.ask(ctx)
+		}
+		c.mu.Unlock()
+		return known
+	}
+	c.mu.Unlock()
+	return c.fresh(ctx)
+}
+
+// fresh is get that waits for what is asked for, up to its time.
+func (c *catalogs) fresh(ctx context.Context) []fleet.HostCatalog {
 	c.mu.Lock()
 	if c.known != nil && c.now().Before(c.until) {
 		defer c.mu.Unlock()
 		return c.known
 	}
-	if c.pending == nil {
-		c.pending = make(chan struct{})
-		go c.refresh(context.WithoutCancel(ctx), c.pending) // others wait for it too
-	}
-	pending := c.pending
+	pending := c.ask(ctx)
 	c.mu.Unlock()
 	select {
 	case <-pending:
 	case <-ctx.Done():
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.known
+	return c.last()
+}
+
+// ask begins to refresh unless somebody has; it is called with the lock held.
+func (c *catalogs) ask(ctx context.Context) chan struct{} {
+	if c.pending == nil {
+		c.pending = make(chan struct{})
+		go c.refresh(context.WithoutCancel(ctx), c.pending) // others wait for it too
+	}
+	return c.pending
 }
 
 // last is what is known already, without asking.

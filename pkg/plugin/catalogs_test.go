@@ -48,9 +48,17 @@ func TestCatalogsAreFetchedOnceForAll(t *testing.T) {
 			t.Errorf("fetched %d times within their age", n)
 		}
 		time.Sleep(time.Millisecond)
-		c.get(t.Context())
+		began := time.Now()
+		if got := c.get(t.Context()); len(got) != 1 || time.Since(began) > 0 {
+			t.Errorf("catalogs %v after %s: what is known is given at once", got, time.Since(began))
+		}
+		synctest.Wait()
 		if n := fetched.Load(); n != 2 {
 			t.Errorf("fetched %d times after their age, want 2", n)
+		}
+		c.fresh(t.Context())
+		if took := time.Since(began); took != time.Second || fetched.Load() != 2 {
+			t.Errorf("fresh ones came after %s, fetched %d times", took, fetched.Load())
 		}
 	})
 }
@@ -64,9 +72,11 @@ func TestCatalogsWithAFailureAgeSooner(t *testing.T) {
 		c.get(t.Context())
 		time.Sleep(partialCatalogsAge)
 		c.get(t.Context())
+		synctest.Wait()
 		if n := fetched.Load(); n != 2 {
 			t.Errorf("fetched %d times, want 2", n)
 		}
+		c.fresh(t.Context()) // waits for the end
 	})
 }
 

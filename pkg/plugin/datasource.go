@@ -67,15 +67,19 @@ type serverClient interface {
 // discovery of servers.
 func New(_ context.Context, stored backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	settings := LoadSettings(stored)
+	cache, err := newCache(settings.CacheBytes)
+	if err != nil {
+		settings.Problems = append(settings.Problems, err)
+	}
 	servers := make([]server, len(settings.Servers))
 	for i, s := range settings.Servers {
-		servers[i] = connect(s, settings, nil)
+		servers[i] = connect(s, settings, cache, nil)
 	}
 	d, err := newDataSource(stored.UID, settings, servers, time.Now)
 	if err != nil {
 		return nil, err
 	}
-	if d.discovery, err = discover(settings, &d.roster); err != nil {
+	if d.discovery, err = discover(settings, cache, &d.roster); err != nil {
 		d.settings.Problems = append(d.settings.Problems, err)
 	}
 	return d, nil
@@ -93,9 +97,19 @@ func newDataSource(uid string, settings Settings, servers []server, now func() t
 	return d, nil
 }
 
+// newCache is what all servers of a data source keep their answers in; nil: nothing is kept.
+func newCache(bytes int64) (*fleet.Cache, error) {
+	if bytes == 0 {
+		return nil, nil
+	}
+	cfg := fleet.DefaultCacheConfig()
+	cfg.Bytes = bytes
+	return fleet.NewCache(cfg, fleet.CacheDeps{})
+}
+
 // connect makes the client of a server, which dials nothing before it is asked.
 // way, where it is not nil, changes how.
-func connect(s Server, settings Settings, way func(*client.Config)) server {
+func connect(s Server, settings Settings, cache *fleet.Cache, way func(*client.Config)) server {
 	if s.Problem == nil {
 		cfg := client.DefaultConfig()
 		cfg.URL, cfg.Token, cfg.TLS, cfg.Timeout = s.URL, settings.Token, settings.TLS, settings.Timeout
@@ -105,7 +119,7 @@ func connect(s Server, settings Settings, way func(*client.Config)) server {
 		}
 		c, err := client.New(cfg, client.Deps{})
 		if err == nil {
-			return server{Server: s, client: limit(c, settings.Concurrency), close: c.Close}
+			return server{Server: s, client: cached(limit(c, settings.Concurrency), cache), close: c.Close}
 		}
 		s.Problem = err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"github.com/weirflow/weir/pkg/client"
+	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/inventory"
 	"github.com/weirflow/weir/pkg/natshttp"
 )
@@ -29,6 +30,7 @@ const (
 // machine or its links.
 type discovery struct {
 	settings Settings
+	cache    *fleet.Cache // nil: none
 	roster   *roster
 	watcher  *inventory.Watcher
 	link     *natshttp.Link         // nil: no NATS
@@ -41,8 +43,8 @@ type discovery struct {
 }
 
 // discover begins to watch, if the settings say so; nil: the servers stand in the settings.
-func discover(settings Settings, r *roster) (*discovery, error) {
-	d := &discovery{settings: settings, roster: r, ready: make(chan struct{})}
+func discover(settings Settings, cache *fleet.Cache, r *roster) (*discovery, error) {
+	d := &discovery{settings: settings, cache: cache, roster: r, ready: make(chan struct{})}
 	var source inventory.Watched
 	var err error
 	switch {
@@ -123,7 +125,7 @@ func (d *discovery) update(entries []inventory.Entry) {
 			servers = append(servers, *known)
 			continue
 		}
-		servers = append(servers, connect(s, d.settings, d.way(e)))
+		servers = append(servers, connect(s, d.settings, d.cache, d.way(e)))
 	}
 	for _, s := range d.roster.set(servers) {
 		if err := s.close(); err != nil {

@@ -79,6 +79,20 @@ func (q *question) joint() joint { return joint{q} }
 
 type joint struct{ *question }
 
+// inTurn asks several questions one after the other: none of them may take all the time that is left, or a host that
+// hangs would leave nothing for the others.
+type inTurn struct{ joint }
+
+// Query gives a question less than half of the time that is left.
+func (q inTurn) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
+	if end, ok := ctx.Deadline(); ok {
+		part, cancel := context.WithTimeout(ctx, time.Until(end)*2/5)
+		defer cancel()
+		ctx = part
+	}
+	return q.joint.Query(ctx, prepared, show)
+}
+
 // Query is what reports and flows ask through.
 func (q joint) Query(ctx context.Context, prepared *wire.Query, show func(*wire.Result)) (*wire.Result, error) {
 	key, err := json.Marshal(struct {

@@ -23,7 +23,7 @@ func (q *question) hosts(ctx context.Context) (*answer, error) {
 		return nil, err
 	}
 	d := q.source
-	known := d.catalogs.get(ctx)
+	known := d.catalogs.fresh(ctx)
 	chosen, err := selectHosts(hostsOf(known, q.servers), q.query.Hosts)
 	if err != nil {
 		return nil, asked(err)

@@ -93,3 +93,23 @@ func (l limitedAble) Abilities(ctx context.Context) (wire.Abilities, error) {
 
 // Probe finds out whether the server is back; a host that hangs has no place for it.
 func (l limitedAble) Probe(ctx context.Context) error { return l.able.Probe(ctx) }
+
+// cachedServer answers questions about days that are over from memory, where the server says that nothing changed. An
+// answer that is kept takes no place at the server.
+type cachedServer struct {
+	limitedAble
+	kept fleet.Client
+}
+
+// cached puts the cache in front of a server that can be cached.
+func cached(c serverClient, cache *fleet.Cache) serverClient {
+	l, ok := c.(limitedAble)
+	if !ok || cache == nil {
+		return c
+	}
+	return cachedServer{l, cache.Client(l)}
+}
+
+func (c cachedServer) Query(ctx context.Context, r *wire.Request) (*wire.Result, error) {
+	return c.kept.Query(ctx, r)
+}

@@ -48,7 +48,7 @@ func (q *question) path(ctx context.Context) (*answer, error) {
 	if a.span, err = q.span(); err != nil {
 		return nil, err
 	}
-	found, err := reports.Path(ctx, q.joint(), reports.PathQuestion{Scope: q.scope(a.span), A: q.query.A, B: q.query.B})
+	found, err := reports.Path(ctx, inTurn{q.joint()}, reports.PathQuestion{Scope: q.scope(a.span), A: q.query.A, B: q.query.B})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (q *question) asymmetry(ctx context.Context) (*answer, error) {
 	if a.span, err = q.span(); err != nil {
 		return nil, err
 	}
-	found, err := reports.Asymmetry(ctx, q.joint(), reports.AsymmetryQuestion{Scope: q.scope(a.span), Pairs: int(q.query.Limit)})
+	found, err := reports.Asymmetry(ctx, inTurn{q.joint()}, reports.AsymmetryQuestion{Scope: q.scope(a.span), Pairs: int(q.query.Limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (q *question) actors(ctx context.Context) (*answer, error) {
 	if about.List, about.ListName, err = parseActors(q.query.Actors); err != nil {
 		return nil, asked(err)
 	}
-	found, err := reports.Actors(ctx, q.joint(), about)
+	found, err := reports.Actors(ctx, inTurn{q.joint()}, about)
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,15 @@ func TestURLsThatTouchThisMachineAreRefused(t *testing.T) {
 	}
 }
 
+// TestNoWayToASocket: what the settings' check would miss, the client refuses.
+func TestNoWayToASocket(t *testing.T) {
+	for _, url := range []string{"unix:/run/weir/probe.sock", "UNIX:/run/weir/probe.sock", "/run/weir/probe.sock"} {
+		if s := connect(Server{Name: "a", URL: url}, Settings{}, nil, nil); s.Problem == nil {
+			t.Errorf("%s: can be asked", url)
+		}
+	}
+}
+
 func TestPasswordsInURLsAreNotShown(t *testing.T) {
 	for _, url := range []string{"http://u:hidden@a:1", "unix://u:hidden@x", "http://u:hidden@[", "u:hidden@a"} {
 		s := load(`{"servers": [{"name": "a", "url": "`+url+`"}]}`, nil).Servers[0]
@@ -189,7 +198,7 @@ func TestHeaders(t *testing.T) {
 // TestHeadersAreNotSentInClear: their values are secrets.
 func TestHeadersAreNotSentInClear(t *testing.T) {
 	settings := load(`{"servers":[{"name":"a","url":"http://a.example"}],"httpHeaderName1":"X-Key"}`, map[string]string{"httpHeaderValue1": "secret"})
-	if s := connect(settings.Servers[0], settings, nil); s.Problem == nil || !strings.Contains(s.Problem.Error(), "unencrypted") {
+	if s := connect(settings.Servers[0], settings, nil, nil); s.Problem == nil || !strings.Contains(s.Problem.Error(), "unencrypted") {
 		t.Errorf("problem %v", s.Problem)
 	}
 }

@@ -122,7 +122,7 @@ func TestStreamOfAQuickAnswerIsOneFrame(t *testing.T) {
 func TestStreamEndsWithTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := lateSource(t, time.Millisecond, "a")
-		d.roster.list()[0].client.(lagging).fake.err = errors.New("broken")
+		d.roster.list()[0].client.(lagging).err = errors.New("broken")
 		list, _ := watch(t, d, `{"attributes":["host"]}`)
 		if len(list) != 1 {
 			t.Fatalf("%d frames", len(list))

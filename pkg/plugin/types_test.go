@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -338,4 +339,30 @@ func TestLabelsAsColumns(t *testing.T) {
 	if diff := cmp.Diff([]string{"acme 443 76500", "other 443 1000"}, cells(t, list[0], "label.company", "dport", "bytes")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
+}
+
+// TestReportWithAHostThatHangs: it costs the report its part, not the answer.
+func TestReportWithAHostThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := Settings{Timeout: 20 * time.Second}
+		servers := []server{
+			{Server: Server{Name: "a"}, client: ledger("a", entry{10 * minute, "eth0", "10.0.0.1", "192.0.2.10", 443, tried(10, 10, 0)}), close: func() error { return nil }},
+			{Server: Server{Name: "hangs"}, client: lagging{newFake("hangs"), time.Hour}, close: func() error { return nil }},
+		}
+		d, err := newDataSource("weir", settings, servers, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		response := d.query(t.Context(), backend.DataQuery{JSON: []byte(`{"version":2,"queryType":"path","a":"10.0.0.1","b":"192.0.2.10"}`), TimeRange: lastHour}, false)
+		if response.Error != nil || cells(t, response.Frames[2], "verdict")[0] != "accepted" {
+			t.Errorf("%v %v", response.Error, response.Frames)
+		}
+		if took := time.Since(began); took > 26*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if n := response.Frames[0].Meta.Notices; len(n) == 0 || !strings.Contains(n[0].Text, "hangs (") {
+			t.Errorf("notices %v", n)
+		}
+	})
 }

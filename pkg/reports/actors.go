@@ -179,10 +179,11 @@ func (s *search) hit(a netip.Addr) *hitSum {
 	}
 	entry := netip.PrefixFrom(a, a.BitLen())
 	if s.list != nil {
-		found := false
-		if entry, found = s.list.Find(a); !found {
+		listed, found := s.list.Find(a)
+		if !found {
 			return nil
 		}
+		entry = listed
 	}
 	h := s.hits[entry]
 	if h == nil {

@@ -165,7 +165,7 @@ func (j *judge) finish() (AsymmetryPair, bool) {
 	default:
 		return AsymmetryPair{}, false
 	}
-	j.Text = j.AsymmetryPair.text()
+	j.Text = j.text()
 	return j.AsymmetryPair, true
 }
 

@@ -14,3 +14,11 @@ func (s *Server) Remote() http.Handler {
 		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), listenerKey{}, &listener{})))
 	})
 }
+
+// CallerRole is the role of whoever asked the question that ctx belongs to; RoleNone outside of one.
+func CallerRole(ctx context.Context) Role {
+	if role := callerOf(ctx).role; role != "" {
+		return role
+	}
+	return RoleNone
+}

@@ -81,7 +81,7 @@ func requestMembers(r *Request) members {
 		"low_mem": &r.LowMem, "caller": &r.Caller, "keepalive": &r.KeepAlive, "live": &r.Live,
 		"merge": &r.Merge, "series": &r.Series, "other": &r.Other, "compare": &r.Compare, "explain": &r.Explain,
 		"dedupe": &r.Dedupe, "threshold": &r.Threshold, "groups": &r.Groups,
-		"seen": &r.Seen, "enrich": &r.Enrich,
+		"seen": &r.Seen, "if_version": &r.IfVersion, "enrich": &r.Enrich,
 		"dns_resolution": members{
 			"enabled": &r.DNSResolution.Enabled, "timeout": &r.DNSResolution.Timeout, "max_rows": &r.DNSResolution.MaxRows,
 		},

@@ -21,7 +21,8 @@ const (
 	defaultLookup   = time.Second // of names, before and after a query
 	maxLookup       = 30 * time.Second
 	maxQueryText    = 4 << 10 // bytes of a list of attributes
-	autoBins        = 288     // time_resolution "auto": at most that many bins
+	maxVersionText  = 128
+	autoBins        = 288 // time_resolution "auto": at most that many bins
 	autoGranularity = 5 * time.Minute
 )
 
@@ -243,6 +244,9 @@ func (c *checker) numbers(q *Query) {
 	}
 	if r.MaxMemPct < 0 || r.MaxMemPct > 100 {
 		c.fault("max_mem_pct", r.MaxMemPct, "the share of memory must be between 1 and 100 percent")
+	}
+	if len(r.IfVersion) > maxVersionText {
+		c.fault("if_version", r.IfVersion, "the version has more than %d bytes: expected the summary.data_version of an earlier answer", maxVersionText)
 	}
 	if r.KeepAlive < 0 {
 		c.fault("keepalive", r.KeepAlive, "the keepalive interval, in nanoseconds, must not be negative")

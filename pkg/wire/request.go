@@ -71,6 +71,9 @@ type Request struct {
 	// Seen asks for the ends of the first and of the last interval in which each row's group was counted; not with time in
 	// Query, whose rows have a time already (extension).
 	Seen bool `json:"seen,omitempty"`
+	// IfVersion is the data_version of an answer to the same question that the asker has: if it still is the answer, it is
+	// not made again, and Result.Unchanged says so (extension).
+	IfVersion string `json:"if_version,omitempty"`
 	// Enrich asks for the country and the network operator of the addresses in the rows, in Summary.Enrichment; only
 	// servers that have files of them do it (extension).
 	Enrich bool `json:"enrich,omitempty"`

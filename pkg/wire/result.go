@@ -51,6 +51,8 @@ type Status struct {
 	// ClockSkewNanoseconds is by how much the host's clock is ahead of the asker's, where it is off by more than the
 	// way there and back explains and a few seconds (extension, fleet only).
 	ClockSkewNanoseconds int64 `json:"clock_skew_ns,omitempty"`
+	// Cached says that the host's part was kept from an earlier answer, and is still the same (extension, fleet only).
+	Cached bool `json:"cached,omitempty"`
 	// First and Last bound the intervals that the host has of what was asked for (extension, fleet only).
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
@@ -88,6 +90,8 @@ type Result struct {
 	Summary       Summary           `json:"summary"`
 	Query         Echo              `json:"query"`
 	Rows          []Row             `json:"rows"`
+	// Unchanged says that the answer is the one that the asker has, by Request.IfVersion; there are no rows then (extension).
+	Unchanged bool `json:"unchanged,omitempty"`
 }
 
 // Summary says what the rows are part of.
@@ -123,6 +127,9 @@ type Summary struct {
 	Names map[netip.Addr]string `json:"names,omitempty"`
 	// Enrichment is where the addresses in the rows belong, as far as it is known (extension, with Request.Enrich).
 	Enrichment map[netip.Addr]Origin `json:"enrichment,omitempty"`
+	// DataVersion is another one whenever the answer to the same question may be; empty where that cannot be known, as
+	// while data are still coming in (extension, of a single host).
+	DataVersion string `json:"data_version,omitempty"`
 	// TraceID finds the query in the server's log and, where traces are exported, its spans: 32 hexadecimal digits, those
 	// of the asker's traceparent if it sent one (extension).
 	TraceID string `json:"trace_id,omitempty"`
@@ -164,7 +171,7 @@ type Explain struct {
 type ExplainStep struct {
 	Host   string `json:"host,omitempty"` // in an answer of several hosts
 	Source string `json:"source"`         // "eth0/2026-11-21.wseg", or "eth0 live"
-	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sums" (from day sums of
+	// Method: "rollup" (answered from sums by service), "totals" (from sums by interval), "sources" (from sums by source), "sums" (from day sums of
 	// tuples), "rows" (row by row), or "skipped".
 	Method        string `json:"method"`
 	Reason        string `json:"reason,omitempty"` // why this method, or why skipped

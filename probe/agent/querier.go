@@ -18,11 +18,18 @@ var _ serve.Querier = (*Agent)(nil)
 // Query answers from the store and, for live queries, from the current intervals. A single store has no partial
 // results to show.
 func (a *Agent) Query(ctx context.Context, q *wire.Query, _ func(*wire.Result)) (*wire.Result, error) {
+	data := a.dataVersion(q)
+	if data != "" && q.Request.IfVersion == data {
+		return a.unchanged(q, data), nil
+	}
 	ctx, s := span.Start(ctx, "engine")
 	s.Text("query", q.Request.Query)
 	s.Text("condition", q.Request.Condition)
 	result, err := a.engine.Query(ctx, q)
 	if err == nil {
+		if data != "" && a.dataVersion(q) == data { // else something came in while it was read
+			result.Summary.DataVersion = data
+		}
 		s.Int("rows", int64(len(result.Rows)))
 		s.Int("blocks", int64(result.Summary.Stats.BlocksProcessed))
 	}
@@ -31,7 +38,7 @@ func (a *Agent) Query(ctx context.Context, q *wire.Query, _ func(*wire.Result)) 
 }
 
 // features of the contract that this server knows beyond goProbe v4.
-var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists",
+var features = []string{"merge", "series", "other", "live", "sse", "compare", "actors", "explain", "seen", "prefix", "names", "ndjson", "arrow", "lists", "data_version",
 	wire.FeatureThreshold, wire.FeatureGroups, wire.FeatureDedupe, wire.FeatureLabels}
 
 // Abilities are what this server says of itself without being asked for a catalog.

@@ -97,7 +97,7 @@ func TestFeatures(t *testing.T) {
 	known := map[string]func(*wire.Request){
 		"merge": func(r *wire.Request) { r.Merge = true }, "series": func(r *wire.Request) { r.Series = true },
 		"other": func(r *wire.Request) { r.Other = true }, "live": func(r *wire.Request) { r.Live = true }, "sse": nil,
-		"ndjson": nil, "arrow": nil, "lists": nil,
+		"ndjson": nil, "arrow": nil, "lists": nil, "data_version": nil,
 		"compare": func(r *wire.Request) { r.First, r.Last, r.Compare = "-2h", "-1h", "1d" }, "explain": func(r *wire.Request) { r.Explain = true },
 		"seen":      func(r *wire.Request) { r.Query, r.Seen = "sip", true },
 		"actors":    func(r *wire.Request) { r.Actors = &wire.Actors{Set: []string{"192.0.2.1"}} },

@@ -16,6 +16,11 @@ import (
 
 // answerColumns makes a row of each group, from segments and loose rows.
 func (r *run) answerColumns(ctx context.Context, result *wire.Result) error {
+	if r.query.Seen {
+		if done, err := r.answerSparse(ctx, result); done || err != nil {
+			return err
+		}
+	}
 	pl, err := r.newPlan(r.shape, r.condition())
 	if err != nil {
 		return err

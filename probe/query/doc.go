@@ -11,7 +11,7 @@
 // Segments are read by plan (plan.go). A condition is bound to each segment (condition.go, bind.go, codes.go): terms
 // on addresses become ranges of codes in its dictionaries, terms on ports and protocols a set of its services, terms
 // on interfaces and hosts yes or no. method.go chooses the cheapest exact way: not at all, from sums by interval, from
-// sums by service, from the sums of tuples, or from rows. Chunks that cannot match by their bounds or the postings of
+// sums by service, from sums by source (sources.go), from the sums of tuples, or from rows. Chunks that cannot match by their bounds or the postings of
 // destinations are passed over (mask.go); what is left is decoded, tested in vector loops (scan.go) and added to
 // tables (emit.go, table.go). Where a query groups by source, segments are read side by side in ranges of sources,
 // each of which is complete, ranked and forgotten (partition.go); else by hash, in as many passes as memory demands

@@ -179,6 +179,7 @@ type run struct {
 	covered     covered
 	foldedSum   foldedSum
 	seen        map[key]seenSpan // of groups of rows that are in no segment; nil: not asked for
+	seenAll     bool             // seen has all groups
 	steps       []*part
 	progress    progress
 

@@ -31,7 +31,7 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 			most = max(most, len(p.rollups))
 		case methodSources:
 			tasks = append(tasks, task{part: p, sums: true})
-			most = max(most, int(p.codes)/2)
+			most = max(most, int(p.codes)/8)
 		}
 		for i := 0; i < len(p.candidates); i += chunksPerTask {
 			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})

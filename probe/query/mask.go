@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 
@@ -48,6 +49,38 @@ func (t *test) chunk(i int, c *segment.Chunk) outcome {
 		return t.careful(overlap(t.spans, c.LeastDestination, c.MostDestination))
 	}
 	return some
+}
+
+// narrow leaves out what the directory decides for a chunk, so that fewer columns are decoded and looked at.
+func (t *test) narrow(i int, c *segment.Chunk) *test {
+	if t.operation != allOf && t.operation != anyOf {
+		return t
+	}
+	neutral := all
+	if t.operation == anyOf {
+		neutral = none
+	}
+	var first *test
+	n := 0
+	for _, o := range t.operands {
+		if o.chunk(i, c) != neutral {
+			first = cmp.Or(first, o)
+			n++
+		}
+	}
+	switch n {
+	case 0, len(t.operands):
+		return t
+	case 1:
+		return first.narrow(i, c)
+	}
+	kept := make([]*test, 0, n)
+	for _, o := range t.operands {
+		if o.chunk(i, c) != neutral {
+			kept = append(kept, o)
+		}
+	}
+	return &test{operation: t.operation, operands: kept}
 }
 
 // perDestination is how many tuples of a chunk are taken to go to one destination.

@@ -86,7 +86,11 @@ func (p *part) chooseRollup() (done bool, err error) {
 		p.method, p.reason = methodTotals, "sums by interval answer exactly"
 		return true, nil
 	}
-	p.rollups = p.test.ranks(p.ServiceCount())
+	if p.test.operation == always {
+		p.rollups = p.plan.allRanks(p.ServiceCount())
+	} else {
+		p.rollups = p.test.ranks()
+	}
 	if p.byRow { // the least frequent services are those that may have no rollup
 		rare, err := p.takeRare()
 		if err != nil || rare {
@@ -97,15 +101,16 @@ func (p *part) chooseRollup() (done bool, err error) {
 	return true, nil
 }
 
-// ranks lists the services that a test lets pass.
-func (t *test) ranks(services int) []int {
-	if t.operation == always {
-		all := make([]int, services)
-		for rank := range all {
-			all[rank] = rank
-		}
-		return all
+// allRanks lists the first n ranks. All segments share the list.
+func (pl *plan) allRanks(n int) []int {
+	for len(pl.ranks) < n {
+		pl.ranks = append(pl.ranks, len(pl.ranks))
 	}
+	return pl.ranks[:n:n]
+}
+
+// ranks lists the services that a test lets pass.
+func (t *test) ranks() []int {
 	var list []int
 	for i, word := range t.set {
 		for ; word != 0; word &= word - 1 {

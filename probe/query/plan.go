@@ -19,6 +19,7 @@ type plan struct {
 	space       space
 	loose       loose
 	only        keySet // nil: all groups
+	ranks       []int  // see allRanks
 	sparse      bool   // few tuples can match: addresses are numbered as they are met
 }
 

@@ -22,6 +22,7 @@ type worker struct {
 	entries []uint32
 	rows    []uint32
 	masks   masks
+	scratch segment.Scratch
 }
 
 func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
@@ -29,6 +30,8 @@ func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
 		keys: make([]packed, batchSize), entries: make([]uint32, batchSize), rows: make([]uint32, batchSize)}
 	for i := range w.buffers {
 		w.buffers[i] = &buffer{chunk: -1}
+		w.buffers[i].tested.Share(&w.scratch)
+		w.buffers[i].loaded.Share(&w.scratch)
 	}
 	return w
 }
@@ -93,10 +96,11 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	var read int64
 	err := func() error {
 		if !c.all {
-			b.inTest = p.test.columns()
+			test := p.test.narrow(c.chunk, &p.chunks[c.chunk])
+			b.inTest = test.columns()
 			if n, err := p.decode(c.chunk, b.inTest, nil, &b.tested); err != nil {
 				return err
-			} else if read = n; !w.selectTuples(b, p, &p.chunks[c.chunk]) {
+			} else if read = n; !w.selectTuples(b, p, test, &p.chunks[c.chunk]) {
 				return nil
 			}
 			want &^= b.inTest
@@ -158,10 +162,10 @@ func counting(to []uint32, n int) []uint32 {
 }
 
 // selectTuples evaluates the test and says whether any tuple matches.
-func (w *worker) selectTuples(b *buffer, p *part, c *segment.Chunk) bool {
+func (w *worker) selectTuples(b *buffer, p *part, test *test, c *segment.Chunk) bool {
 	n := c.Tuples
 	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
-	if c.HasCounter&attempts != 0 && p.test.onVerdicts() {
+	if c.HasCounter&attempts != 0 && test.onVerdicts() {
 		b.verdicts = len(b.holds)
 	}
 	for v := range b.verdicts {
@@ -169,7 +173,7 @@ func (w *worker) selectTuples(b *buffer, p *part, c *segment.Chunk) bool {
 			b.holds[v] = make([]uint8, n)
 		}
 		b.holds[v] = b.holds[v][:n]
-		p.test.evaluate(p, &b.tested, flow.Verdict(v), b.holds[v], &w.masks, 0)
+		test.evaluate(p, &b.tested, flow.Verdict(v), b.holds[v], &w.masks, 0)
 	}
 	for i := range n {
 		var holds uint8

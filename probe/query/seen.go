@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 
 // When rows were seen first and last is found after them, for the rows of the answer alone: from the oldest segment on
 // until every row has its first interval, and from the newest on until every row has its last. Most rows need a segment
-// or two.
+// or two. Where few rows match, which may be anywhere, they are found in one pass with the sums.
 
 // seenSpan is from the first to the last interval end at which a group was counted; the zero value is of none.
 type seenSpan struct{ first, last int64 }
@@ -38,6 +39,57 @@ type seenSegment struct {
 	place       int // in the order of beginnings
 }
 
+// answerSparse answers a query that few rows match in one pass over these, in which they are summed up and their spans
+// found. It says false where they are not few, or too many groups of them.
+func (r *run) answerSparse(ctx context.Context, result *wire.Result) (done bool, err error) {
+	steps, expected := len(r.steps), r.progress.total.Load()
+	shape := r.shape
+	shape.time = true
+	whole := newGroups(r.engine.cfg.MaxGroups)
+	pl, err := r.newPlan(shape, r.condition())
+	few := err == nil && (pl.sparse || len(pl.parts) == 0)
+	if few {
+		pl.limitTo(r.keep)
+		err = pl.sumHashed(ctx, func(t *table) error { return r.addBins(pl, t, whole) })
+	}
+	var limit *wire.LimitError
+	if errors.As(err, &limit) || err == nil && !few {
+		r.steps = r.steps[:steps]
+		r.progress.total.Store(expected)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r.seenAll = true
+	t, total, err := r.rank(ctx, whole, r.query)
+	if err != nil {
+		return false, err
+	}
+	result.Rows = r.rows(&r.shape, t.finish())
+	r.sum(result, t, total, int64(len(result.Rows)))
+	return true, nil
+}
+
+// addBins adds groups by time to those without it, and to their spans. Loose rows have no time here: their spans were
+// found when they were read.
+func (r *run) addBins(pl *plan, t *table, whole *groups) error {
+	for i := 1; i < len(t.keys); i++ {
+		k := pl.unpack(t.keys[i])
+		stamp := k.stamp
+		k = k.whole()
+		if err := whole.add(k, t.counted(i)); err != nil {
+			return err
+		}
+		if stamp != 0 {
+			s := r.seen[k]
+			s.add(stamp)
+			r.seen[k] = s
+		}
+	}
+	return nil
+}
+
 // addSeen tells the rows of the answer when their groups were seen.
 func (r *run) addSeen(ctx context.Context, result *wire.Result) error {
 	if !r.query.Seen || len(result.Rows) == 0 {
@@ -51,8 +103,10 @@ func (r *run) addSeen(ctx context.Context, result *wire.Result) error {
 		rows[i] = seenRow{key: k, seenSpan: r.seen[k]}
 		open[i] = &rows[i]
 	}
-	if err := r.seekSeen(ctx, open); err != nil {
-		return err
+	if !r.seenAll {
+		if err := r.seekSeen(ctx, open); err != nil {
+			return err
+		}
 	}
 	for i := range rows {
 		if rows[i].last > 0 {

@@ -14,7 +14,7 @@ import (
 // answer as a whole, and is what rows say; else from rows.
 func TestSourceSums(t *testing.T) {
 	r, _ := seeded(t)
-	midnight := int64(noon - daySeconds/2)
+	midnight := noon - daySeconds/2
 	m := memory{}
 	for i := range uint64(96) {
 		m.add("eth0", midnight+900*int64(i+1), i, wide(r), wide(r), wide(r), wide(r), wide(r))
@@ -22,7 +22,9 @@ func TestSourceSums(t *testing.T) {
 	reader := write(t, segment.Config{ChunkTuples: 50, ChunkRows: 100, RollupRows: 256}, "eth0", m["eth0"])
 	columns := engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {reader}}}})
 	rows := engine(t, Deps{Stored: m})
-	span := func(from, to int64) (first, last string) { return fmt.Sprint(midnight + from + 1), fmt.Sprint(midnight + to) }
+	span := func(from, to int64) (first, last string) {
+		return fmt.Sprint(midnight + from + 1), fmt.Sprint(midnight + to)
+	}
 	quarter := func(r wire.Request) wire.Request { r.First, r.Last = span(21600, 43200); return r }
 	half := func(r wire.Request) wire.Request { r.First, r.Last = span(0, 43200); return r }
 	for name, c := range map[string]struct {

@@ -49,7 +49,7 @@ func (r *Reader) dumpChunks(w io.Writer) {
 		fmt.Fprintf(w, "\nchunks: %v\n", err)
 		return
 	}
-	var l loader
+	l := loader{Scratch: new(Scratch)}
 	for i := range d.chunks {
 		c, p := &d.chunks[i], &d.entries[i]
 		offset := p.offset + r.find(sectionChunks).offset

@@ -6,19 +6,28 @@ import (
 	"github.com/weirflow/weir/probe/column"
 )
 
-// loader is the scratch space of a Tuples.
-type loader struct {
+// Scratch is what Load works with. Nothing of a Tuples is in it, so that many of them can share one.
+type Scratch struct {
 	d         column.Decoder
 	bytes     []byte
 	b         []byte // what is not yet decoded
 	columns   [4][]uint64
 	rowCounts []uint64
-	sum       [CounterCount][]uint64
 	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
-	value     [CounterCount][]uint64
-	selected  []uint32 // tuples whose rows are wanted; nil: all
-	read      int64
+	selected  []uint32               // tuples whose rows are wanted, ascending; nil: all
+	starts    []uint32               // of these: their first rows
 }
+
+// loader is the memory of a Tuples.
+type loader struct {
+	*Scratch
+	sum   [CounterCount][]uint64
+	value [CounterCount][]uint64
+	read  int64
+}
+
+// Share makes t work with a scratch space that others of the same goroutine use, too. Without it has its own.
+func (t *Tuples) Share(s *Scratch) { t.loader.Scratch = s }
 
 // BytesRead is the number of bytes that Load has read into t so far.
 func (t *Tuples) BytesRead() int64 { return t.loader.read }
@@ -42,6 +51,9 @@ func (r *Reader) Load(chunk int, want Columns, into *Tuples) error {
 // counters by row may hold anything. nil stands for all. Where the selected tuples have a row each, and most have, the
 // columns of further rows need not be decoded.
 func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *Tuples) error {
+	if into.loader.Scratch == nil {
+		into.loader.Scratch = new(Scratch)
+	}
 	into.loader.selected = selected
 	d, err := r.readDirectory()
 	if err != nil {

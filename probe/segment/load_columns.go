@@ -221,6 +221,9 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 	l := &t.loader
 	explicit := p.flags&flagExplicit != 0
 	single := !explicit && l.selectsSingles()
+	if l.selected != nil {
+		l.findStarts()
+	}
 	var err error
 	if want&StampIndices != 0 {
 		err = t.loadStamps(c, single)
@@ -250,12 +253,15 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 		}
 		switch {
 		case explicit:
-			t.Value[i] = l.stored[i]
+			l.value[i] = append(l.value[i][:0], l.stored[i]...)
+			t.Value[i] = l.value[i]
 		case stored == 0:
 			t.Value[i] = l.sum[i]
-		case single:
+		case l.selected != nil:
 			l.value[i] = grow(l.value[i], c.Rows)
-			l.fillSingles(i)
+			if !l.fillSelected(i) {
+				return fmt.Errorf("%w: rows: counter %d: sum is less than its parts", ErrDamaged, i)
+			}
 			t.Value[i] = l.value[i]
 		default:
 			l.value[i] = grow(l.value[i], c.Rows)
@@ -304,13 +310,35 @@ func (l *loader) selectsSingles() bool {
 	return true
 }
 
-// fillSingles is fillValues for tuples of one row.
-func (l *loader) fillSingles(counter int) {
-	sums, out, at := l.sum[counter], l.value[counter], uint64(0)
-	for i, n := range l.rowCounts {
-		out[at] = sums[i]
-		at += n
+// findStarts finds where the rows of the selected tuples begin.
+func (l *loader) findStarts() {
+	l.starts = grow(l.starts, len(l.selected))
+	row, next := uint64(0), 0
+	for i, tuple := range l.selected {
+		for _, n := range l.rowCounts[next:tuple] {
+			row += n
+		}
+		l.starts[i], next = uint32(row), int(tuple)
 	}
+}
+
+// fillSelected is fillValues for the selected tuples. Of each tuple before one, one row is not stored.
+func (l *loader) fillSelected(counter int) bool {
+	stored, out, sums := l.stored[counter], l.value[counter], l.sum[counter]
+	for i, tuple := range l.selected {
+		start, last := l.starts[i], sums[tuple]
+		more := uint32(l.rowCounts[tuple]) - 1
+		for j := range more {
+			v := stored[start-tuple+j]
+			if v > last {
+				return false
+			}
+			last -= v
+			out[start+j] = v
+		}
+		out[start+more] = last
+	}
+	return true
 }
 
 // loadStamps decodes the stamps of rows; with single, of the first row of each tuple.
@@ -326,36 +354,58 @@ func (t *Tuples) loadStamps(c *Chunk, single bool) (err error) {
 		return err
 	}
 	t.Stamp = grow(t.Stamp, c.Rows)
+	if l.selected != nil {
+		return t.fillStamps(c, l.columns[1])
+	}
 	steps, out := l.columns[1], t.Stamp
-	span := uint64(c.LastStamp - c.FirstStamp)
 	for i, first := range l.columns[0] {
-		if first > span {
-			return fmt.Errorf("%w: first of tuple %d", ErrDamaged, i)
-		}
-		out[0] = c.FirstStamp + uint32(first)
-		n, at := int(l.rowCounts[i]-1), first
-		for j, step := range steps[:n] {
-			if step >= span-at {
-				return fmt.Errorf("%w: row of tuple %d", ErrDamaged, i)
-			}
-			at += step + 1
-			out[j+1] = c.FirstStamp + uint32(at)
+		n := int(l.rowCounts[i] - 1)
+		if err := stampsOf(c, i, first, steps[:n], out[:n+1]); err != nil {
+			return err
 		}
 		steps, out = steps[n:], out[n+1:]
 	}
 	return nil
 }
 
-func (t *Tuples) loadFirstStamps(c *Chunk) error {
-	l := &t.loader
-	t.Stamp = grow(t.Stamp, c.Rows)
-	span, at := uint64(c.LastStamp-c.FirstStamp), uint64(0)
-	for i, first := range l.columns[0] {
-		if first > span {
-			return fmt.Errorf("%w: first of tuple %d", ErrDamaged, i)
-		}
-		t.Stamp[at] = c.FirstStamp + uint32(first)
-		at += l.rowCounts[i]
+// stampsOf fills the stamps of a tuple.
+func stampsOf(c *Chunk, tuple int, first uint64, steps []uint64, out []uint32) error {
+	span, at := uint64(c.LastStamp-c.FirstStamp), first
+	if first > span {
+		return fmt.Errorf("%w: first of tuple %d", ErrDamaged, tuple)
 	}
-	return l.skip(c.Rows - c.Tuples)
+	out[0] = c.FirstStamp + uint32(first)
+	for j, step := range steps {
+		if step >= span-at {
+			return fmt.Errorf("%w: row of tuple %d", ErrDamaged, tuple)
+		}
+		at += step + 1
+		out[j+1] = c.FirstStamp + uint32(at)
+	}
+	return nil
+}
+
+// fillStamps fills the stamps of the selected tuples; without steps they have a row each.
+func (t *Tuples) fillStamps(c *Chunk, steps []uint64) error {
+	l := &t.loader
+	for i, tuple := range l.selected {
+		start, more := l.starts[i], uint32(l.rowCounts[tuple])-1
+		var own []uint64
+		if more > 0 {
+			own = steps[start-tuple:][:more]
+		}
+		if err := stampsOf(c, int(tuple), l.columns[0][tuple], own, t.Stamp[start:start+more+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadFirstStamps is for selected tuples of a row each.
+func (t *Tuples) loadFirstStamps(c *Chunk) error {
+	t.Stamp = grow(t.Stamp, c.Rows)
+	if err := t.fillStamps(c, nil); err != nil {
+		return err
+	}
+	return t.loader.skip(c.Rows - c.Tuples)
 }

@@ -17,15 +17,16 @@ const (
 // postingWriter makes the lists of chunks in which each address is a destination, from the chunks as they are in the
 // file: so the writer holds nothing for them while it goes through the rows.
 type postingWriter struct {
-	w      *Writer
-	most   uint64   // postings at a time
-	counts []uint32 // chunks of each code
-	last   []uint32 // number of the last chunk of each code, plus 1
-	next   []uint32 // where the next posting of a code goes
-	list   []uint32
-	t      Tuples
-	page   []byte
-	values []uint64
+	w       *Writer
+	most    uint64   // postings at a time
+	counts  []uint32 // chunks of each code
+	last    []uint32 // number of the last chunk of each code, plus 1
+	next    []uint32 // where the next posting of a code goes
+	list    []uint32
+	t       Tuples
+	scratch Scratch
+	page    []byte
+	values  []uint64
 }
 
 // write writes the section and returns the index.
@@ -65,6 +66,7 @@ func (p *postingWriter) write() (index, error) {
 // pass calls visit for each code from from up to and without to that is a destination in a chunk, once a chunk.
 func (p *postingWriter) pass(from, to int, visit func(code, chunk uint32)) error {
 	clear(p.last[from:to])
+	p.t.Share(&p.scratch)
 	section, l := p.w.out.section(sectionChunks), &p.t.loader
 	for i := range p.w.entries {
 		x := &p.w.entries[i]

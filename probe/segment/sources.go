@@ -119,7 +119,11 @@ func (r *Reader) SourceSums(page int, quarters uint8, wanted uint16, visit func(
 	defer p.release()
 	for q := range Quarters {
 		use := quarters>>q&1 != 0
-		if err := p.quarter(use, wanted); err != nil {
+		read := p.pass
+		if use {
+			read = p.quarter
+		}
+		if err := read(wanted); err != nil {
 			return r.damage(s.offset+start, end-start, fmt.Errorf("page %d of sums by source: %w", page, err))
 		}
 		if use && len(p.codes) > 0 {
@@ -160,8 +164,36 @@ type sourceReader struct {
 	sums    [CounterCount][]uint64
 }
 
-// quarter reads what a quarter has, and leaves it in codes and sums if it is of use.
-func (p *sourceReader) quarter(use bool, wanted uint16) (err error) {
+// pass passes over a quarter.
+func (p *sourceReader) pass(uint16) error {
+	if _, err := p.skip(p.n); err != nil {
+		return err
+	}
+	mask, err := p.mask()
+	if err != nil {
+		return err
+	}
+	for ; mask != 0; mask &= mask - 1 { // a column each, of a piece
+		info, err := column.Inspect(p.b)
+		if err != nil {
+			return err
+		}
+		p.b = p.b[info.Size:]
+	}
+	return nil
+}
+
+// mask reads which counters follow.
+func (p *sourceReader) mask() (uint16, error) {
+	mask, err := p.u16()
+	if err == nil && mask>>CounterCount != 0 {
+		err = fmt.Errorf("%w: unknown counters %#x", ErrDamaged, mask)
+	}
+	return mask, err
+}
+
+// quarter reads what a quarter has into codes and sums.
+func (p *sourceReader) quarter(wanted uint16) (err error) {
 	if p.rows, err = p.piece(p.rows, p.n, nil); err != nil {
 		return err
 	}
@@ -174,17 +206,11 @@ func (p *sourceReader) quarter(use bool, wanted uint16) (err error) {
 			p.codes = append(p.codes, p.first+uint32(i))
 		}
 	}
-	mask, err := p.u16()
+	mask, err := p.mask()
 	if err != nil {
 		return err
 	}
-	if mask>>CounterCount != 0 {
-		return fmt.Errorf("%w: unknown counters %#x", ErrDamaged, mask)
-	}
-	decode := uint16(0)
-	if use {
-		decode = withContexts(wanted, mask)
-	}
+	decode := withContexts(wanted, mask)
 	p.sums = [CounterCount][]uint64{}
 	for _, c := range counterOrder {
 		switch {

@@ -5,7 +5,7 @@
 //
 //	timestamp            timestamp[us, UTC]        with time in the query
 //	iface, host, host_id dictionary<int32, utf8>   if named, and all three without merge
-//	label.NAME           dictionary<int32, utf8>   labels of the host that are named
+//	label.KEY            dictionary<int32, utf8>   labels of hosts, in the order of the query
 //	sip, dip             utf8                      "10.1.2.3", or a network "10.1.0.0/16" under the name sip/16
 //	dport, proto         uint16, uint8
 //	verdict              dictionary<int32, utf8>
@@ -17,7 +17,7 @@
 // without its rows, status and summary included.
 //
 // A stream without Arrow's end mark was cut. There is no reader here: Arrow's makes room for as much as a stream claims
-// to have, so that our client reads JSON and NDJSON.
+// to have. Our client reads streams by package arrowstream.
 //
 // Neighbours: wire has the result and chooses the format; Arrow stays out of wire, since it costs time at the start of
 // a process.
@@ -76,7 +76,7 @@ func columns(q *wire.Query) []wire.Column {
 
 // wireName is the name of a column's member in the JSON of a row.
 func wireName(c wire.Column) string {
-	if c.Prefix > 0 {
+	if c.Prefix > 0 || c.Label != "" {
 		return c.Name
 	}
 	return c.Field.Wire

@@ -69,10 +69,11 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 		if !q.Merge || q.Has("hostid") {
 			row.Labels.HostID = []string{"7", ""}[random.IntN(2)]
 		}
-		for _, name := range q.LabelNames() {
-			row.Labels.HostLabels = row.Labels.HostLabels.With(map[string]string{name: []string{"", "acme", "é"}[random.IntN(3)]})
-		}
+		labels := map[string]string{}
 		for _, c := range q.Columns {
+			if c.Label != "" {
+				labels[c.Label] = []string{"acme", "", "Ä/b"}[random.IntN(3)]
+			}
 			switch c.Field.Name {
 			case "time":
 				row.Labels.Timestamp = start.Add(time.Duration(i) * time.Second)
@@ -88,6 +89,7 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 				row.Attributes.Verdict = flow.VerdictNames()[random.IntN(4)]
 			}
 		}
+		row.Labels.HostLabels = wire.HostLabelsFrom(labels)
 		if q.Compares() {
 			before := sums()
 			row.Before = &before
@@ -102,7 +104,8 @@ func randomResult(random *rand.Rand, q *wire.Query, rows int) *wire.Result {
 
 var requests = []wire.Request{
 	{Query: "sip,dip,dport,proto"}, {Query: "raw,verdict", Merge: true}, {Query: "time,sip/24,dip/48", Merge: true},
-	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"}, {Query: "sip,host", Merge: true, Seen: true}, {Query: "label.site,sip,label.company", Merge: true},
+	{Query: "sip/40,iface", First: "-1h", Compare: "1d", Merge: true}, {Query: "proto", Merge: true}, {Query: "time"}, {Query: "sip,host", Merge: true, Seen: true},
+	{Query: "label.site,sip,label.company", Merge: true},
 }
 
 func TestReadIsTheInverseOfWrite(t *testing.T) {

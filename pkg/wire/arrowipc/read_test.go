@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -119,9 +120,11 @@ func setColumn(rows []wire.Row, name string, values arrow.Array) error {
 	case "proto":
 		return each(values, func(v *array.Uint8, i int) { rows[i].Attributes.Protocol = flow.Protocol(v.Value(i)) })
 	}
-	if label, ok := strings.CutPrefix(name, "label."); ok {
+	if key, ok := strings.CutPrefix(name, "label."); ok {
 		return setTexts(rows, values, func(row *wire.Row, text string) {
-			row.Labels.HostLabels = row.Labels.HostLabels.With(map[string]string{label: text})
+			labels := maps.Collect(row.Labels.HostLabels.All)
+			labels[key] = text
+			row.Labels.HostLabels = wire.HostLabelsFrom(labels)
 		})
 	}
 	if base, bits, _ := strings.Cut(name, "/"); base == "sip" || base == "dip" {

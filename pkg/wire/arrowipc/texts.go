@@ -13,7 +13,7 @@ import (
 type texts struct {
 	validity
 	kind       textKind
-	label      string // the name, of labelText
+	label      string // of a labelText
 	list       []string
 	index      map[string]int32 // of the list
 	recent     [recentTexts]recentText
@@ -35,10 +35,10 @@ const (
 	labelText
 )
 
-// take copies that text of each row.
-func (k textKind) take(into *[stripRows]string, rows []wire.Row) {
+// take copies the column's text of each row.
+func (c *texts) take(into *[stripRows]string, rows []wire.Row) {
 	rows = rows[:min(len(rows), stripRows)]
-	switch k {
+	switch c.kind {
 	case ifaceText:
 		for i := range rows {
 			into[i] = rows[i].Labels.Iface
@@ -54,6 +54,10 @@ func (k textKind) take(into *[stripRows]string, rows []wire.Row) {
 	case verdictText:
 		for i := range rows {
 			into[i] = rows[i].Attributes.Verdict
+		}
+	case labelText:
+		for i := range rows {
+			into[i] = rows[i].Labels.HostLabels.Get(c.label)
 		}
 	}
 }
@@ -93,12 +97,7 @@ type recentText struct {
 // enter finds the entries of stripRows rows at most.
 func (c *texts) enter(rows []wire.Row, entries []int32) {
 	var strip [stripRows]string
-	if c.kind == labelText {
-		for i := range rows[:min(len(rows), stripRows)] {
-			strip[i] = rows[i].Labels.HostLabels.Get(c.label)
-		}
-	}
-	c.kind.take(&strip, rows)
+	c.take(&strip, rows)
 	for i, text := range strip[:len(entries)] {
 		if text == "" {
 			entries[i], c.gaps = none, true

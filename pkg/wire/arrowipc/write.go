@@ -75,12 +75,9 @@ func newEncoder(q *wire.Query, r *wire.Result) *encoder {
 func (e *encoder) addField(c wire.Column) {
 	field := arrow.Field{Name: wireName(c), Type: textType, Nullable: true}
 	var made column
-	if c.Label != "" {
-		e.fields = append(e.fields, field)
-		e.columns = append(e.columns, &texts{kind: labelText, label: c.Label})
-		return
-	}
 	switch c.Field.Name {
+	default: // a label, see columns
+		made = &texts{kind: labelText, label: c.Label}
 	case "time":
 		field.Type, made = timeType, &times{of: func(row *wire.Row) time.Time { return row.Labels.Timestamp }}
 	case "iface":
