@@ -8,7 +8,8 @@ import (
 
 // racePackages are those whose code runs on several goroutines at once. The plugin's own SDK is left out: building it
 // for the race detector takes longer than all other tests.
-var racePackages = []string{"./probe/...", "./pkg/filter/...", "./pkg/wire/...", "./pkg/client/...", "./pkg/fleet/...", "./pkg/serve/..."}
+var racePackages = []string{"./probe/...", "./pkg/filter/...", "./pkg/wire/...", "./pkg/client/...", "./pkg/fleet/...", "./pkg/serve/...",
+	"./pkg/inventory/...", "./pkg/gateway/...", "./pkg/natshttp/...", "./pkg/reports/...", "./pkg/enrich/...", "./pkg/arrowstream/..."}
 
 // Test runs all tests; the browser's only where Node is there, which is said.
 func Test(ctx context.Context) error {
