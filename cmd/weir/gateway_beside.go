@@ -87,22 +87,24 @@ func (b *besideGateway) connect(cfg gateway.Config, deps *gateway.Deps) (*natsht
 
 // run keeps the discoveries up to date until ctx ends or one of them fails.
 func (b *besideGateway) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	failed := make(chan error, len(b.discoveries))
+	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for _, d := range b.discoveries {
 		running.Go(func() {
 			if err := d.Run(ctx); err != nil {
-				cancel(err)
+				failed <- err
 			}
 		})
 	}
-	<-ctx.Done()
-	running.Wait()
-	if err := context.Cause(ctx); err != context.Canceled { //nolint:errorlint // only of our own cancel
+	defer running.Wait()
+	defer cancel()
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done(): // by a signal, whose name is not an error
+		return nil
 	}
-	return nil
 }
 
 // close ends everything, the last first.

@@ -114,20 +114,11 @@ func (g *generator) component(t reflect.Type) Schema {
 	s := Schema{"type": "object"}
 	g.components[name] = s // before its fields, which may refer to it
 	properties, required := Schema{}, []string{}
-	for i := range t.NumField() {
-		member, optional, ok := jsonMember(t.Field(i))
-		if !ok {
-			continue
-		}
-		property := g.schema(t.Field(i).Type)
-		if text := g.comments.field(t, t.Field(i).Name); text != "" {
-			property["description"] = text // beside a $ref it is allowed since 3.1
-		}
-		g.override(name+"."+member, property)
+	g.members(t, name, func(member string, property Schema, optional bool) {
 		if properties[member] = property; !optional {
 			required = append(required, member)
 		}
-	}
+	})
 	s["properties"] = properties
 	if len(required) > 0 {
 		s["required"] = required
@@ -137,6 +128,27 @@ func (g *generator) component(t reflect.Type) Schema {
 	}
 	g.override(name, s)
 	return reference
+}
+
+// members are those of a struct, with those of the structs that are embedded in it.
+func (g *generator) members(t reflect.Type, name string, add func(member string, property Schema, optional bool)) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if field.Anonymous && field.Type.Kind() == reflect.Struct && field.Tag.Get("json") == "" {
+			g.members(field.Type, name, add)
+			continue
+		}
+		member, optional, ok := jsonMember(field)
+		if !ok {
+			continue
+		}
+		property := g.schema(field.Type)
+		if text := g.comments.field(t, field.Name); text != "" {
+			property["description"] = text // beside a $ref it is allowed since 3.1
+		}
+		g.override(name+"."+member, property)
+		add(member, property, optional)
+	}
 }
 
 // jsonMember is the name of a field in JSON, and whether it may be left out.
