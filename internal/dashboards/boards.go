@@ -17,7 +17,7 @@ func global() Dashboard {
 				query("table", object{"attributes": []string{"host", "iface", "$attributes"}, "limit": "$top", "resolve": "$resolve", "sort": "bytes"})),
 			table("Services", "Traffic by port and protocol.", 8, 10, 0, query("table", object{"attributes": []string{"dport", "proto"}, "limit": 15})),
 			table("Verdicts", "What became of connection attempts. Unanswered is usually a filter on the way.", 8, 10, 0, query("table", object{"attributes": []string{"verdict"}, "limit": 10})),
-			panel{kind: "nodeGraph", title: "Who talks to whom", help: "The largest conversations. A ring shows what became of attempts.", width: 8, height: 10,
+			{kind: "nodeGraph", title: "Who talks to whom", help: "The largest conversations. A ring shows what became of attempts.", width: 8, height: 10,
 				query: query("nodegraph", object{"attributes": []string{"sip", "dip"}, "limit": 25})},
 			row("Query debugging"),
 			table("What each host did", "State, time, rows and bytes read of every host that was asked.", width, 8, 1,
