@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/pkg/wire"
 )
 
 // expectedPair is the truth about a pair of addresses: which places saw which of its directions.
@@ -169,5 +170,33 @@ func TestAsymmetryBounds(t *testing.T) {
 	}
 	if _, err := Asymmetry(t.Context(), w, AsymmetryQuestion{Pairs: 5000}); err == nil {
 		t.Error("any number of pairs can be asked for")
+	}
+}
+
+// Where both ends come in by the same way, as at a port that mirrors others or in a trace, a conversation is no
+// asymmetric one.
+func TestMirroredTrafficIsNotAsymmetric(t *testing.T) {
+	row := func(from, to string, protocol flow.Protocol, c wire.Counters) *wire.Row {
+		return &wire.Row{
+			Labels:     wire.Labels{Host: "mirror", Iface: "eth0"},
+			Attributes: wire.Attributes{Source: netip.MustParseAddr(from), Destination: netip.MustParseAddr(to), Protocol: protocol},
+			Counters:   c,
+		}
+	}
+	const a, b = "192.0.2.1", "198.51.100.1"
+	for name, rows := range map[string][]*wire.Row{
+		"accepted":        {row(a, b, flow.TCP, wire.Counters{BytesReceived: 90_000, PacketsReceived: 100, Attempts: 2, Accepts: 2})},
+		"accepted before": {row(a, b, flow.TCP, wire.Counters{BytesReceived: 90_000, PacketsReceived: 100, RoundTrips: 1})},
+		"each initiates":  {row(a, b, flow.UDP, wire.Counters{BytesReceived: 900, PacketsReceived: 9, Attempts: 1}), row(b, a, flow.UDP, wire.Counters{BytesReceived: 700, PacketsReceived: 7, Attempts: 1})},
+	} {
+		p := pairRows{pair: pairOf(rows[0]), rows: rows}
+		if got, ok := p.judge(); ok {
+			t.Errorf("%s: %s", name, got.Text)
+		}
+	}
+	one := row(a, b, flow.TCP, wire.Counters{BytesReceived: 90_000, PacketsReceived: 100, Attempts: 1})
+	p := pairRows{pair: pairOf(one), rows: []*wire.Row{one}}
+	if got, ok := p.judge(); !ok || got.Kind != PairReverseUnseen {
+		t.Errorf("%v, %+v", ok, got)
 	}
 }

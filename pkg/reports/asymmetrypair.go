@@ -156,6 +156,8 @@ func (j *judge) finish() (AsymmetryPair, bool) {
 	slices.SortFunc(j.Both, Point.compare)
 	forth, back := len(j.forward) > 0, len(j.backward) > 0
 	switch {
+	case forth && back && slices.Equal(j.Forward.Points, j.Backward.Points):
+		return AsymmetryPair{}, false // each of the points saw both, by the same way
 	case forth && back:
 		j.Kind = PairSplit
 	case forth != back && len(j.both) > 0:

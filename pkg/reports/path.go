@@ -122,8 +122,15 @@ func (p *path) add(initiator string, row *wire.Row) {
 
 func pointOf(row *wire.Row) Point { return Point{Host: row.Labels.Host, Iface: row.Labels.Iface} }
 
-// oneSided says that a row has packets of one direction of the interface only.
-func oneSided(c *wire.Counters) bool { return (c.PacketsReceived == 0) != (c.PacketsSent == 0) }
+// oneWay says that a row has packets of one direction of the interface only.
+func oneWay(c *wire.Counters) bool { return (c.PacketsReceived == 0) != (c.PacketsSent == 0) }
+
+// mirrored says that both ends of a flow came in, or went out, by the same way, as at a port that mirrors others or in
+// a trace: an attempt that was accepted was seen together with its answer.
+func mirrored(c *wire.Counters) bool { return oneWay(c) && (c.Accepts > 0 || c.RoundTrips > 0) }
+
+// oneSided says that a row has packets of one end only, as far as is known.
+func oneSided(c *wire.Counters) bool { return oneWay(c) && !mirrored(c) }
 
 // learn takes a row for evidence: where an attempt was seen and only one direction, that is the initiator's.
 func (p *path) learn(initiator string, row *wire.Row) {

@@ -93,7 +93,7 @@ func answered(f *pathFlow, h halves, attempts uint64) bool {
 func (p *path) halves(f *pathFlow, at Point, row *wire.Row, attempted bool) halves {
 	c := &row.Counters
 	received, sent := Amount{c.BytesReceived, c.PacketsReceived}, Amount{c.BytesSent, c.PacketsSent}
-	if f.initiator == initiatorBoth {
+	if f.initiator == initiatorBoth || mirrored(c) {
 		return halves{}
 	}
 	fromInitiator, known := false, true // what is received
