@@ -43,7 +43,7 @@ host that did not answer in full; 2 for a question that cannot be asked.`,
   weir actors hits --server https://gateway:8145 --expect-none @c2`,
 		Args: func(_ *cobra.Command, arguments []string) error {
 			if len(arguments) != 1 {
-				return usage(fmt.Sprintf("%d lists, but one is expected", len(arguments)), "weir actors hits FILE, or @NAME of a list that the servers know")
+				return usage(fmt.Sprintf("one list is expected, not %d", len(arguments)), "weir actors hits FILE, or @NAME of a list that the servers know")
 			}
 			return nil
 		},

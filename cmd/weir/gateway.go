@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,8 +64,11 @@ func (v *gatewayVerb) run(ctx context.Context) error {
 		return err
 	}
 	cfg, err := v.load()
-	if err != nil || v.check {
+	switch {
+	case err != nil:
 		return err
+	case v.check:
+		return v.checked(cfg)
 	}
 	logger := cfg.Logger(v.app.stderr)
 	deps := gateway.Deps{Logger: logger, ReadFile: readFile, Load: v.load, Files: []string{v.path}, Now: v.app.now}
@@ -136,6 +141,37 @@ func (v *gatewayVerb) serve(ctx context.Context, cfg gateway.Config, g *gateway.
 	}()
 	v.reloads(ctx, g)
 	return errors.Join(<-done, <-done, <-done)
+}
+
+// checked says of a configuration that it is valid, if the gateway would start with it. Files that it would do without
+// are named in notes.
+func (v *gatewayVerb) checked(cfg gateway.Config) error {
+	if _, err := v.origins(cfg); err != nil {
+		return failure(err, "")
+	}
+	files := slices.Clone(cfg.Inventory.Files)
+	for _, f := range cfg.Inventory.FileSD {
+		files = append(files, f.Path)
+	}
+	for _, l := range cfg.Lists {
+		files = append(files, l.Path)
+	}
+	for _, c := range cfg.Auth {
+		for _, path := range []string{c.TokenFile, c.CAFile, c.CertificateFile, c.KeyFile} {
+			if path != "" {
+				files = append(files, path)
+			}
+		}
+	}
+	for _, path := range files {
+		if !strings.ContainsAny(path, "*?[") { // a pattern may match nothing
+			if _, err := os.Stat(path); err != nil {
+				v.app.note("%v", err)
+			}
+		}
+	}
+	_, err := fmt.Fprintf(v.app.stdout, "%s is valid\n", v.path)
+	return err
 }
 
 // origins are those of the files that the configuration names; nil without any, so that queries for them are refused.

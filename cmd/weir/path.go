@@ -32,7 +32,7 @@ Exit code: 0 for an answer, also that nothing was seen; 1 if nobody answered; 2 
   weir path --server probe-a:8145 --server probe-b:8145 -c "dport = 22" 10.10.1.66 @servers --list servers=servers.txt`,
 		Args: func(_ *cobra.Command, arguments []string) error {
 			if len(arguments) != 2 {
-				return usage(fmt.Sprintf("%d arguments, but two ends are expected", len(arguments)), "such as: weir path 10.0.0.1 10.0.1.0/24")
+				return usage(fmt.Sprintf("two ends are expected, not %d", len(arguments)), "such as: weir path 10.0.0.1 10.0.1.0/24")
 			}
 			return nil
 		},
