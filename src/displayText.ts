@@ -29,7 +29,7 @@ function subject(query: WeirQuery): string {
     case 'actors':
       return `actors ${short(query.actors)}`;
     case 'asymmetry':
-      return `top ${limit} asymmetric pairs by ${value}`;
+      return `top ${limit} asymmetric pairs`;
     case 'nodegraph':
       return `node graph of the ${groups} by ${value}${way}`;
     case 'hosts':

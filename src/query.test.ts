@@ -115,7 +115,7 @@ describe('displayText', () => {
     [{ ascending: true, hosts: 'fra-*', attributes: ['sip'] }, 'lowest 25 sip by bytes on any of hosts fra-*'],
     [{ queryType: 'path', a: '192.0.2.1', b: '@web' }, 'path 192.0.2.1 ↔ @web on any'],
     [{ queryType: 'actors', actors: '192.0.2.1\n192.0.2.2' }, 'actors 192.0.2.1 192.0.2.2 on any'],
-    [{ queryType: 'asymmetry' }, 'top 25 asymmetric pairs by bytes on any'],
+    [{ queryType: 'asymmetry' }, 'top 25 asymmetric pairs on any'],
     [{ queryType: 'nodegraph' }, 'node graph of the top 50 sip,dip by bytes on any'],
     [{ queryType: 'hosts', hosts: 'company=acme' }, 'state of hosts on any of hosts company=acme'],
     [{ queryType: 'variable', variable: 'labelValues', label: 'company' }, 'values of label company on any'],

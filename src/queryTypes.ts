@@ -79,7 +79,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['actors', ...WHERE, 'limit'],
-    options: ['resolve', 'enrich', 'strict', 'debug', 'servers'],
+    options: ['resolve', 'strict', 'debug', 'servers'],
   },
   path: {
     label: 'Path',
@@ -90,7 +90,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['a', 'b', ...WHERE, 'limit'],
-    options: ['resolve', 'enrich', 'strict', 'debug', 'servers'],
+    options: ['strict', 'debug', 'servers'],
   },
   asymmetry: {
     label: 'Asymmetry',
@@ -100,8 +100,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     attributes: [],
     unit: 'total',
     units: ['total'],
-    controls: ['value', ...WHERE, 'limit'],
-    options: ['resolve', 'enrich', 'strict', 'debug', 'servers'],
+    controls: [...WHERE, 'limit'],
+    options: ['resolve', 'strict', 'debug', 'servers'],
   },
   nodegraph: {
     label: 'Node graph',
@@ -112,7 +112,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['value', 'direction', ...WHERE, 'attributes', 'limit'],
-    options: ['sort', 'dedupe', 'resolve', 'enrich', 'strict', 'debug', 'servers'],
+    options: ['sort', 'ascending', 'dedupe', 'resolve', 'enrich', 'strict', 'debug', 'servers'],
   },
   hosts: {
     label: 'Hosts',
@@ -145,7 +145,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: [...WHERE, 'attributes', 'limit'],
-    options: ['resolve', 'strict', 'servers'],
+    options: ['resolution', 'dedupe', 'resolve', 'strict', 'servers'],
   },
 };
 

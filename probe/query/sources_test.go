@@ -2,10 +2,13 @@ package query
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
 )
@@ -17,7 +20,12 @@ func TestSourceSums(t *testing.T) {
 	midnight := noon - daySeconds/2
 	m := memory{}
 	for i := range uint64(96) {
-		m.add("eth0", midnight+900*int64(i+1), i, wide(r), wide(r), wide(r), wide(r), wide(r))
+		block := map[flow.Key]flow.Record{} // as a probe stores it: each flow once
+		for range 5 {
+			rec := wide(r)
+			block[rec.Key] = rec
+		}
+		m.add("eth0", midnight+900*int64(i+1), i, slices.Collect(maps.Values(block))...)
 	}
 	reader := write(t, segment.Config{ChunkTuples: 50, ChunkRows: 100, RollupRows: 256}, "eth0", m["eth0"])
 	columns := engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {reader}}}})

@@ -118,7 +118,7 @@ describe('QueryEditor', () => {
     [{ queryType: 'table' }, ['Grouped by', 'interfaces', 'Top', 'by', 'as'], ['from', 'of list or addresses']],
     [{ queryType: 'path' }, ['from', 'to', 'Where', 'Top'], ['Grouped by', 'by', 'as']],
     [{ queryType: 'actors' }, ['of list or addresses', 'Where'], ['Grouped by', 'from', 'by']],
-    [{ queryType: 'asymmetry' }, ['Where', 'Top', 'by'], ['Grouped by', 'direction', 'as']],
+    [{ queryType: 'asymmetry' }, ['Where', 'Top'], ['Grouped by', 'by', 'direction', 'as']],
     [{ queryType: 'nodegraph' }, ['Grouped by', 'by', 'direction'], ['as']],
     [{ queryType: 'hosts' }, ['on hosts', 'Where'], ['Grouped by', 'Top', 'by']],
   ])('%j shows its own controls only', async (saved, shown, hidden) => {
