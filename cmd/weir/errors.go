@@ -111,7 +111,7 @@ func (a *app) reportFaults(i *invalid) {
 			text = flag + ": " + text
 		}
 		a.complain(text, "")
-		if f.Location == "body.condition" && f.Position != nil {
+		if f.Location == "body.condition" && f.Position != nil && i.request.Condition != "" { // which somebody typed
 			at := &filter.Error{Text: i.request.Condition, Offset: f.Position.Offset, Length: f.Position.Length}
 			diagram := strings.SplitN(at.Diagram(), "\n", 3)
 			fmt.Fprintf(a.stderr, "  %s\n  %s\n", diagram[0], diagram[1])

@@ -256,13 +256,13 @@ func (s *storedSettings) tls(secrets map[string]string) (client.TLS, error) {
 	t := client.TLS{ServerName: s.ServerName, SkipVerify: s.TLSSkipVerify}
 	if s.TLSAuthWithCACert {
 		if t.CA = secrets[secretCACertificate]; t.CA == "" {
-			return t, errors.New("the CA certificate is missing: enter it, or switch \"With CA certificate\" off")
+			return t, errors.New("the CA certificate is missing: enter it, or switch \"Own certificate authority\" off")
 		}
 	}
 	if s.TLSAuth {
 		t.Certificate, t.Key = secrets[secretClientCertificate], secrets[secretClientKey]
 		if t.Certificate == "" || t.Key == "" {
-			return t, errors.New("the client certificate or its key is missing: enter both, or switch \"TLS client authentication\" off")
+			return t, errors.New("the client certificate or its key is missing: enter both, or switch \"Client certificate\" off")
 		}
 	}
 	return t, nil

@@ -32,7 +32,7 @@ export function LimitSettings(props: ConfigProps) {
       <NumberField
         id="weir-config-cache"
         label="Cache"
-        description="Megabytes of answers to keep for panels that ask the same."
+        description="Megabytes of answers about days that are over, kept for panels that ask the same."
         placeholder="none"
         {...numberProps('cacheMegabytes')}
       />

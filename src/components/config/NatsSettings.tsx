@@ -17,7 +17,7 @@ export function NatsSettings(props: ConfigProps) {
   return (
     <>
       <Field label="NATS URL" description="One address, or several with commas between them.">
-        <Input id="weir-config-nats-url" width={60} placeholder="nats://bus.example:4222" {...textProps('natsUrl')} />
+        <Input id="weir-config-nats-url" width={60} placeholder="tls://bus.example:4222" {...textProps('natsUrl')} />
       </Field>
       <Field label="Site" description="Only probes of this site are asked; empty for those of all sites.">
         <Input id="weir-config-nats-site" width={40} placeholder="all" {...textProps('natsSite')} />
