@@ -7,10 +7,11 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // patience bounds every wait for something that takes well under a second on a machine that is well.
@@ -19,7 +20,7 @@ const patience = 15 * time.Second
 // process is a command that runs beside the test and ends with it, at the latest.
 type process struct {
 	command *exec.Cmd
-	output  *output // of both streams
+	output  *testenv.Journal // of both streams
 	done    chan struct{}
 	err     error // once done is closed
 }
@@ -27,7 +28,7 @@ type process struct {
 // start runs the command. It is killed when the test ends, or this process does, in whatever way.
 func start(t testing.TB, command *exec.Cmd) *process {
 	t.Helper()
-	p := &process{command: command, output: &output{}, done: make(chan struct{})}
+	p := &process{command: command, output: &testenv.Journal{}, done: make(chan struct{})}
 	command.Stdout, command.Stderr = p.output, p.output
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
@@ -133,22 +134,4 @@ func eventually(t testing.TB, limit time.Duration, condition func() (reason stri
 		}
 		<-tick.C
 	}
-}
-
-// output collects what a process says, for readers while it still runs.
-type output struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.text.String()
 }

@@ -1,42 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/probe/agent"
 	"github.com/weirflow/weir/probe/config"
 )
-
-// journal keeps what is logged.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 // A probe that nobody can dial announces itself and answers over NATS, to whoever has a token of its own; at its end it
 // takes leave.
@@ -64,7 +45,7 @@ nats: {servers: ["` + s.Addr().String() + `"], site: fra, token_file: ` + filepa
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(journal)
+	log := new(testenv.Journal)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, cfg, func() (agent.Capture, error) { return agent.Capture{}, nil }, log) }()

@@ -107,16 +107,9 @@ func (v *hitsVerb) hits(ctx context.Context, q reports.Querier, source string) e
 	if err != nil {
 		return err
 	}
-	switch v.format {
-	case "json":
-		err = v.writeJSON(answer)
-	case "csv":
-		err = v.hitsCSV(answer)
-	default:
-		err = v.hitsText(v.app.stdout, answer)
-	}
-	if err != nil {
-		return failure(fmt.Errorf("write the result: %w", err), "")
+	csv, text := func() error { return v.hitsCSV(answer) }, func() error { return v.hitsText(v.app.stdout, answer) }
+	if err := v.write(answer, csv, text); err != nil {
+		return err
 	}
 	if err := v.finish(&answer.Coverage, answer.Truncated, answer.Result); err != nil || !v.none {
 		return err

@@ -51,16 +51,9 @@ func (v *reportVerb) asymmetry(ctx context.Context, q reports.Querier, pairs int
 	if err != nil {
 		return err
 	}
-	switch v.format {
-	case "json":
-		err = v.writeJSON(answer)
-	case "csv":
-		err = v.asymmetryCSV(answer)
-	default:
-		err = v.asymmetryText(v.app.stdout, answer)
-	}
-	if err != nil {
-		return failure(fmt.Errorf("write the result: %w", err), "")
+	csv, text := func() error { return v.asymmetryCSV(answer) }, func() error { return v.asymmetryText(v.app.stdout, answer) }
+	if err := v.write(answer, csv, text); err != nil {
+		return err
 	}
 	return v.finish(&answer.Coverage, answer.Truncated, answer.Result)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,12 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/natshttp"
 	"github.com/weirflow/weir/pkg/serve"
@@ -23,24 +22,6 @@ import (
 	"github.com/weirflow/weir/probe/agent"
 	"github.com/weirflow/weir/probe/store"
 )
-
-// journal keeps what is logged.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 // yesterdaysStore has one interval that ended at the last midnight.
 func yesterdaysStore(t *testing.T, midnight int64) string {
@@ -58,7 +39,7 @@ func yesterdaysStore(t *testing.T, midnight int64) string {
 }
 
 // natsProbe answers over NATS as a probe does, with a real store, until the test ends.
-func natsProbe(t *testing.T, servers, seed, name, path string, log *journal) {
+func natsProbe(t *testing.T, servers, seed, name, path string, log *testenv.Journal) {
 	t.Helper()
 	cfg := agent.DefaultConfig()
 	cfg.Host.Name, cfg.Store.Path = name, path
@@ -142,7 +123,7 @@ nats_server:
 `, socket, token, listen, publicWeb, publicOther), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log, probes := new(journal), new(journal)
+	log, probes := new(testenv.Journal), new(testenv.Journal)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	verb := &gatewayVerb{app: &app{stdout: log, stderr: log, now: time.Now}, path: config, embedded: true}
@@ -210,7 +191,7 @@ func TestNATSConfigurations(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := (&gatewayVerb{app: &app{stdout: new(journal), stderr: new(journal), now: time.Now}, path: path}).run(t.Context())
+		err := (&gatewayVerb{app: &app{stdout: new(testenv.Journal), stderr: new(testenv.Journal), now: time.Now}, path: path}).run(t.Context())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}

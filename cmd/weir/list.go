@@ -84,11 +84,8 @@ func (v *listVerb) local(ctx context.Context, directory string) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // it was only read
-	if v.connection.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, v.connection.timeout)
-		defer cancel()
-	}
+	ctx, cancel := v.connection.within(ctx)
+	defer cancel()
 	names, err := s.Interfaces()
 	if err != nil {
 		return err

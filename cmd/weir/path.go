@@ -54,16 +54,9 @@ func (v *reportVerb) path(ctx context.Context, q reports.Querier, a, b string) e
 	}
 	answer.Text = strings.NewReplacer(v.byHash(a), a, v.byHash(b), b).Replace(answer.Text)
 	answer.A, answer.B = a, b
-	switch v.format {
-	case "json":
-		err = v.writeJSON(answer)
-	case "csv":
-		err = v.pathCSV(answer)
-	default:
-		err = v.pathText(v.app.stdout, answer)
-	}
-	if err != nil {
-		return failure(fmt.Errorf("write the result: %w", err), "")
+	csv, text := func() error { return v.pathCSV(answer) }, func() error { return v.pathText(v.app.stdout, answer) }
+	if err := v.write(answer, csv, text); err != nil {
+		return err
 	}
 	return v.finish(&answer.Coverage, answer.Truncated, answer.Result)
 }

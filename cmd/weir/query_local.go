@@ -34,11 +34,8 @@ func (v *queryVerb) local(ctx context.Context, attributes, directory string) err
 	case q.Request.QueryHosts != "" || q.Request.QueryHostsResolverType != "":
 		return usage("--hosts: a store is about one host", "hosts are chosen at a gateway: --server ADDR")
 	}
-	if v.connection.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, v.connection.timeout)
-		defer cancel()
-	}
+	ctx, cancel := v.connection.within(ctx)
+	defer cancel()
 	db, err := v.app.openDatabase(directory, nil)
 	if err != nil {
 		return err

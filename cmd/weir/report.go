@@ -168,9 +168,19 @@ func reportLine(w io.Writer, title, text string) {
 	fmt.Fprintf(w, "%-11s : %s\n", title, render.Fold(text, reportWidth, 14))
 }
 
-// writeJSON writes an answer.
-func (v *reportVerb) writeJSON(answer any) error {
-	return json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(answer)
+// write shows an answer in the format that was asked for.
+func (v *reportVerb) write(answer any, csv, text func() error) error {
+	form := text
+	switch v.format {
+	case "json":
+		form = func() error { return json.NewEncoder(render.InertJSON(v.app.stdout)).Encode(answer) }
+	case "csv":
+		form = csv
+	}
+	if err := form(); err != nil {
+		return failure(fmt.Errorf("write the result: %w", err), "")
+	}
+	return nil
 }
 
 // writeCSV writes a table.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -46,6 +47,11 @@ func (c *connection) check(remote bool) error {
 		return usage("tokens and certificates are for servers, and a local store is read", "name the server with --server ADDR")
 	}
 	return nil
+}
+
+// within bounds what is read of this machine's store as an answer of a server is bounded.
+func (c *connection) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, cmp.Or(c.timeout, noTimeout))
 }
 
 // dialOrLocal makes a client of the server, or of the probe of this machine where none is named.

@@ -31,6 +31,29 @@ const (
 	KindCanceled    Kind = "canceled" // the caller's context ended
 )
 
+// Class is how the wire says it in the state of a host.
+func (k Kind) Class() wire.Class {
+	switch k {
+	case KindUnreachable:
+		return wire.ClassUnreachable
+	case KindRefused:
+		return wire.ClassRefused
+	case KindTimeout:
+		return wire.ClassTimeout
+	case KindTLS:
+		return wire.ClassTLS
+	case KindAuth:
+		return wire.ClassUnauthorised
+	case KindProtocol:
+		return wire.ClassProtocol
+	case KindUser:
+		return wire.ClassQuery
+	case KindCanceled:
+		return wire.ClassCancelled
+	}
+	return wire.ClassServer
+}
+
 // Error is why a call failed: a short text for people, a hint what to do, and what the server said, if it did.
 type Error struct {
 	Kind    Kind

@@ -50,28 +50,14 @@ func classify(err error) wire.Class {
 }
 
 func classOf(e *client.Error) wire.Class {
-	switch e.Kind {
-	case client.KindUnreachable:
-		return wire.ClassUnreachable
-	case client.KindRefused:
-		return wire.ClassRefused
-	case client.KindTimeout:
-		return wire.ClassTimeout
-	case client.KindTLS:
-		return wire.ClassTLS
-	case client.KindAuth:
-		return wire.ClassUnauthorised
-	case client.KindProtocol:
-		return wire.ClassProtocol
-	case client.KindCanceled:
-		return wire.ClassCancelled
-	case client.KindUser:
+	if e.Kind == client.KindUser {
 		return classOfRefusal(e.Problem)
 	}
-	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
+	class := e.Kind.Class()
+	if class == wire.ClassServer && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable) {
 		return wire.ClassOverloaded
 	}
-	return wire.ClassServer
+	return class
 }
 
 // classOfRefusal tells a question that the server is too old for from one that is at fault.

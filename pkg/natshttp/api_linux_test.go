@@ -1,7 +1,6 @@
 package natshttp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
@@ -48,28 +48,10 @@ func (rows) Catalog(context.Context) (*wire.Catalog, error) {
 	return &wire.Catalog{Kind: "probe", Host: "web", Fields: wire.CatalogFields()}, nil
 }
 
-// journal keeps what is logged.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
 // api is the server of the contract that knows the token "secret", and its log.
-func api(t testing.TB, q serve.Querier) (*serve.Server, *journal) {
+func api(t testing.TB, q serve.Querier) (*serve.Server, *testenv.Journal) {
 	t.Helper()
-	log := new(journal)
+	log := new(testenv.Journal)
 	cfg := serve.DefaultConfig()
 	cfg.Tokens = []serve.Token{{Name: "grafana", Role: serve.RoleQuery, SHA256: hashed("secret")}}
 	s, err := serve.New(cfg, serve.Deps{Querier: q, Logger: slog.New(slog.NewTextHandler(log, nil)), Info: serve.Info{Name: "weir-probe", Version: "1"}})

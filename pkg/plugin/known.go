@@ -47,35 +47,12 @@ func failedHost(name string, err error) wire.CatalogHost {
 	var e *client.Error
 	if errors.As(err, &e) {
 		host.Error = frames.OneLine(e.Text)
-		host.Class = classOf(e.Kind)
+		host.Class = e.Kind.Class()
 	}
 	if errors.Is(err, context.DeadlineExceeded) || e != nil && e.Kind == client.KindTimeout {
 		host.State = wire.StateTimeout
 	}
 	return host
-}
-
-// classOf is the class of an error of a client.
-func classOf(kind client.Kind) wire.Class {
-	switch kind {
-	case client.KindUnreachable:
-		return wire.ClassUnreachable
-	case client.KindRefused:
-		return wire.ClassRefused
-	case client.KindTimeout:
-		return wire.ClassTimeout
-	case client.KindTLS:
-		return wire.ClassTLS
-	case client.KindAuth:
-		return wire.ClassUnauthorised
-	case client.KindProtocol:
-		return wire.ClassProtocol
-	case client.KindUser:
-		return wire.ClassQuery
-	case client.KindCanceled:
-		return wire.ClassCancelled
-	}
-	return wire.ClassServer
 }
 
 // ownHost is what a server says of itself.

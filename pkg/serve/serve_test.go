@@ -2,7 +2,6 @@ package serve
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,13 +13,13 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -52,24 +51,6 @@ func (fake) Catalog(context.Context) (*wire.Catalog, error) {
 	return &wire.Catalog{Kind: "probe", Host: "fra1", Fields: wire.CatalogFields()}, nil
 }
 
-// journal keeps what is logged.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
 func hash(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
@@ -78,9 +59,9 @@ func hash(secret string) string {
 var loopback = &Insecure{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
 
 // start runs a server until the test ends and returns it with its log.
-func start(t *testing.T, cfg Config, deps Deps) (*Server, *journal) {
+func start(t *testing.T, cfg Config, deps Deps) (*Server, *testenv.Journal) {
 	t.Helper()
-	log := new(journal)
+	log := new(testenv.Journal)
 	deps.Logger = slog.New(slog.NewTextHandler(log, nil))
 	if deps.Querier == nil {
 		deps.Querier = fake{}

@@ -36,7 +36,7 @@ func TestKillAndRecover(t *testing.T) {
 		if n := packets(again.ask(false)); n != 8 {
 			t.Errorf("%d packets after the kill, want 5 stored and 3 of the checkpoint", n)
 		}
-		if again.log.count("recovered an unfinished interval") != 1 {
+		if logged(again.log, "recovered an unfinished interval") != 1 {
 			t.Error("the log does not tell of the recovery")
 		}
 		if left := checkpoints(t, again); len(left) != 0 {
@@ -89,7 +89,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 	r := newRig(t, newMachine(), dir, nil)
 	defer r.close()
-	if r.log.count(path) != 1 {
+	if logged(r.log, path) != 1 {
 		t.Error("the log does not name the file")
 	}
 	if _, err := os.Stat(path); err != nil {

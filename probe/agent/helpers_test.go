@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/capture"
@@ -181,30 +181,15 @@ func (m *machine) source(name string) *source {
 	return m.sources[name]
 }
 
-// lockedBuffer is a log that is written and read at once.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.text.String(), text)
-}
+// logged is how often a text stands in a log.
+func logged(log *testenv.Journal, text string) int { return strings.Count(log.String(), text) }
 
 // rig is an agent at work on a machine, within a synctest bubble.
 type rig struct {
 	*Agent
 	*machine
 	t      *testing.T
-	log    *lockedBuffer
+	log    *testenv.Journal
 	cancel context.CancelFunc
 	result chan error
 }
@@ -220,7 +205,7 @@ func newRig(t *testing.T, m *machine, dir string, change func(*Config)) *rig {
 	if change != nil {
 		change(&cfg)
 	}
-	r := &rig{machine: m, t: t, log: &lockedBuffer{}, result: make(chan error, 1)}
+	r := &rig{machine: m, t: t, log: &testenv.Journal{}, result: make(chan error, 1)}
 	var err error
 	r.Agent, err = New(cfg, Deps{Logger: slog.New(slog.NewTextHandler(r.log, nil)), Open: m.open, List: m.list, Watch: m.watch})
 	if err != nil {

@@ -106,7 +106,7 @@ func TestGlobMatchesLater(t *testing.T) {
 		m := newMachine("lo", "eth0")
 		r := startRig(t, m, "wan*", "eth0")
 		defer r.close()
-		if r.log.count("no interface matches yet") != 1 {
+		if logged(r.log, "no interface matches yet") != 1 {
 			t.Error("the log does not say that wan* matches nothing")
 		}
 		m.add("wan0")
@@ -125,7 +125,7 @@ func TestInterfaceThatCannotBeCaptured(t *testing.T) {
 		r := startRig(t, m, "any")
 		defer r.close()
 		r.wait(20 * r.cfg.Capture.Rescan)
-		if n := r.log.count("not captured now"); n != 1 {
+		if n := logged(r.log, "not captured now"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
 		statuses := r.Status().Statuses

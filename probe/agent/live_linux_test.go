@@ -99,7 +99,7 @@ type onWire struct {
 	*Agent
 	t    testing.TB
 	stop func()
-	log  *lockedBuffer
+	log  *testenv.Journal
 }
 
 // watchWire runs an agent in a namespace. It ends with the test, or with stop.
@@ -109,7 +109,7 @@ func watchWire(t testing.TB, ns *netns.NS, change func(*Config)) *onWire {
 	cfg.Host.Name, cfg.Store.Path, cfg.Capture.Interfaces = "alpha", t.TempDir(), []string{"eth0"}
 	cfg.Meter.Table.AttemptTimeout = time.Second
 	change(&cfg)
-	o := &onWire{t: t, log: &lockedBuffer{}}
+	o := &onWire{t: t, log: &testenv.Journal{}}
 	deps := Deps{
 		Logger: slog.New(slog.NewTextHandler(o.log, nil)),
 		Open: func(c capture.LiveConfig, rings int) (sources []capture.Source, err error) {
@@ -135,7 +135,7 @@ func watchWire(t testing.TB, ns *netns.NS, change func(*Config)) *onWire {
 	o.stop = func() {
 		cancel()
 		if err := <-result; err != nil {
-			t.Errorf("Run: %v\n%s", err, o.log.text.String())
+			t.Errorf("Run: %v\n%s", err, o.log.String())
 		}
 		ended = true
 	}
@@ -164,7 +164,7 @@ func (o *onWire) until(what string, holds func() bool) {
 	o.t.Helper()
 	for begin := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > patience {
-			o.t.Fatalf("in vain: until %s\n%+v\n%s", what, o.Status(), o.log.text.String())
+			o.t.Fatalf("in vain: until %s\n%+v\n%s", what, o.Status(), o.log.String())
 		}
 	}
 }

@@ -5,7 +5,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/probe/agent"
@@ -44,7 +44,7 @@ const interval = 5 * time.Minute
 type rig struct {
 	agent   *agent.Agent
 	server  *serve.Server
-	log     *journal
+	log     *testenv.Journal
 	query   string // URL of a listener that lets this machine in with the role query
 	admin   string // the same with the role admin
 	socket  string
@@ -67,7 +67,7 @@ func newRig(t testing.TB, o options) *rig {
 	if o.now == nil {
 		o.now = func() time.Time { return present }
 	}
-	r := &rig{log: &journal{}, socket: filepath.Join(dir, "socket"), stopped: make(chan struct{})}
+	r := &rig{log: &testenv.Journal{}, socket: filepath.Join(dir, "socket"), stopped: make(chan struct{})}
 	logger := slog.New(slog.NewTextHandler(r.log, nil))
 	r.capture(t, dir, logger, o)
 	registry := prometheus.NewRegistry()
@@ -259,24 +259,6 @@ func question(n int) capture.Frame {
 	binary.BigEndian.PutUint16(b[22:], 53)
 	binary.BigEndian.PutUint16(b[24:], 8)
 	return capture.Frame{Data: b, Length: 28, Link: packet.LinkRawIP}
-}
-
-// journal keeps what is logged.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 // reply is an answer with its whole body.
