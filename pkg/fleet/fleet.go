@@ -2,7 +2,7 @@
 //
 // Invariants: a host that fails stands in the answer's HostsStatuses with its reason and never fails the rest; the
 // answer is the one that a single store with all rows would give, or says that it is not; equal answers of the hosts
-// give equal bytes; an answer that is none to the question is not used; when Query returns, nothing of it runs on.
+// give equal bytes, but for a host that is asked under two names, of which the one that answers first counts; an answer that is none to the question is not used; when Query returns, nothing of it runs on.
 //
 // Neighbours: inventory knows the hosts, client asks one, wire merges and orders rows, serve and plugin ask the fleet.
 package fleet
