@@ -64,7 +64,7 @@ type times struct {
 	values []int64
 }
 
-func (c *times) reset(rows int) {
+func (c *times) reset(_, rows int) {
 	c.validity.reset(rows)
 	c.values = resize(c.values, rows)
 }
@@ -87,7 +87,7 @@ func (c *times) arrays(list []arrow.Array) []arrow.Array {
 // ports is the column of ports.
 type ports struct{ values []uint16 }
 
-func (c *ports) reset(rows int) { c.values = resize(c.values, rows) }
+func (c *ports) reset(_, rows int) { c.values = resize(c.values, rows) }
 
 func (c *ports) fill(rows []wire.Row, start int) {
 	values := c.values[start : start+len(rows)]
@@ -103,7 +103,7 @@ func (c *ports) arrays(list []arrow.Array) []arrow.Array {
 // protocols is the column of protocols.
 type protocols struct{ values []uint8 }
 
-func (c *protocols) reset(rows int) { c.values = resize(c.values, rows) }
+func (c *protocols) reset(_, rows int) { c.values = resize(c.values, rows) }
 
 func (c *protocols) fill(rows []wire.Row, start int) {
 	values := c.values[start : start+len(rows)]
@@ -122,7 +122,7 @@ type sums struct {
 	values  [len(counters)][]uint64
 }
 
-func (c *sums) reset(rows int) {
+func (c *sums) reset(_, rows int) {
 	for k := range c.values {
 		c.values[k] = resize(c.values[k], rows)
 	}

@@ -8,10 +8,16 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// texts is a column of texts of which there are few: each is written once. Its dictionary goes ahead of the first batch,
-// complete: not every reader knows dictionaries that grow.
+// texts is a column of texts of which there are few: each is written once. All batches have the same words.
 type texts struct {
+	*words
 	validity
+	batch []int32 // entries of this batch, 0 for null
+}
+
+// words are the texts of a column and where its rows have them. They go ahead of the first batch, complete: not every
+// reader knows dictionaries that grow.
+type words struct {
 	kind       textKind
 	label      string // of a labelText
 	list       []string
@@ -19,8 +25,6 @@ type texts struct {
 	recent     [recentTexts]recentText
 	dictionary *array.Data
 	entries    []int32 // of the list, by row of the result; none for null
-	batch      []int32 // those of this batch, 0 for null
-	next       int     // row of the result at which the next batch starts
 	gaps       bool    // a row has no text
 }
 
@@ -36,7 +40,7 @@ const (
 )
 
 // take copies the column's text of each row.
-func (c *texts) take(into *[stripRows]string, rows []wire.Row) {
+func (c *words) take(into *[stripRows]string, rows []wire.Row) {
 	rows = rows[:min(len(rows), stripRows)]
 	switch c.kind {
 	case ifaceText:
@@ -66,7 +70,7 @@ func (c *texts) take(into *[stripRows]string, rows []wire.Row) {
 const none = -1
 
 // collect goes through all rows, some at a time, for all columns of texts: the rows do not fit into a cache.
-func collect(columns []*texts, rows []wire.Row) {
+func collect(columns []*words, rows []wire.Row) {
 	if len(columns) == 0 {
 		return
 	}
@@ -95,7 +99,7 @@ type recentText struct {
 }
 
 // enter finds the entries of stripRows rows at most.
-func (c *texts) enter(rows []wire.Row, entries []int32) {
+func (c *words) enter(rows []wire.Row, entries []int32) {
 	var strip [stripRows]string
 	c.take(&strip, rows)
 	for i, text := range strip[:len(entries)] {
@@ -112,7 +116,7 @@ func (c *texts) enter(rows []wire.Row, entries []int32) {
 }
 
 // entry is the place of a text in the list, at the end if it is new.
-func (c *texts) entry(text string) int32 {
+func (c *words) entry(text string) int32 {
 	if i, known := c.index[text]; known {
 		return i
 	}
@@ -124,10 +128,9 @@ func (c *texts) entry(text string) int32 {
 	return i
 }
 
-func (c *texts) reset(rows int) {
+func (c *texts) reset(from, rows int) {
 	c.validity.reset(rows)
-	c.batch = c.entries[c.next : c.next+rows]
-	c.next += rows
+	c.batch = c.entries[from : from+rows]
 	if !c.gaps {
 		return
 	}

@@ -3,6 +3,8 @@ package arrowipc
 import (
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -12,45 +14,85 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// Write writes the result of the query. It is not changed.
+// Write writes the result of the query. It is not changed. Batches are made by as many goroutines as may run at once,
+// a few at most.
 func Write(w io.Writer, q *wire.Query, r *wire.Result) error {
 	head, err := r.MarshalHead()
 	if err != nil {
 		return err
 	}
-	encoder := newEncoder(q, r)
 	metadata := arrow.NewMetadata([]string{resultKey}, []string{string(head)})
-	schema := arrow.NewSchema(encoder.fields, &metadata)
+	encoders := newEncoders(q, r)
+	schema := arrow.NewSchema(encoders[0].fields, &metadata)
 	out := ipc.NewWriter(w, ipc.WithSchema(schema))
-	for start := 0; start < len(r.Rows) && err == nil; start += batchRows {
-		rows := r.Rows[start:min(start+batchRows, len(r.Rows))]
-		batch := array.NewRecordBatch(schema, encoder.encode(rows), int64(len(rows)))
-		if err = out.Write(batch); err != nil {
-			err = fmt.Errorf("write rows from %d on as Arrow: %w", start, err)
-		}
-	}
+	err = writeBatches(out, schema, encoders, r.Rows)
 	if closing := out.Close(); err == nil {
 		err = closing
 	}
 	return err
 }
 
-// encoder makes the columns of a batch. Their buffers are used again by the next one, when the writer is done.
+// writeBatches has the encoders make batches in turn, each one while those before it are written.
+func writeBatches(out *ipc.Writer, schema *arrow.Schema, encoders []*encoder, rows []wire.Row) error {
+	var made sync.WaitGroup
+	stop := make(chan struct{})
+	defer made.Wait()
+	defer close(stop)
+	for k, e := range encoders {
+		made.Go(func() { e.encodeAll(rows, k, len(encoders), stop) })
+	}
+	for start := 0; start < len(rows); start += batchRows {
+		e := encoders[start/batchRows%len(encoders)]
+		batch := array.NewRecordBatch(schema, <-e.made, int64(min(batchRows, len(rows)-start)))
+		if err := out.Write(batch); err != nil {
+			return fmt.Errorf("write rows from %d on as Arrow: %w", start, err)
+		}
+		e.written <- struct{}{}
+	}
+	return nil
+}
+
+// mostEncoders is the number of goroutines that make batches at most; a few are as fast as memory is.
+const mostEncoders = 4
+
+// encoder makes the columns of a batch. Their buffers are used again by its next one, when the writer is done.
 type encoder struct {
 	columns []column
 	fields  []arrow.Field
+	made    chan []arrow.Array
+	written chan struct{} // has room for one, so that the writer never waits
 }
 
-// column makes one or more columns of a batch: reset begins one, fill puts the values of some rows at their place, and
-// arrays appends the columns to the list.
+// column makes one or more columns of a batch: reset begins one of some rows from a row of the result on, fill puts the
+// values of some of them at their place, and arrays appends the columns to the list.
 type column interface {
-	reset(rows int)
+	reset(from, rows int)
 	fill(rows []wire.Row, start int)
 	arrays(list []arrow.Array) []arrow.Array
 }
 
-func newEncoder(q *wire.Query, r *wire.Result) *encoder {
-	e := &encoder{}
+func newEncoders(q *wire.Query, r *wire.Result) []*encoder {
+	encoders := make([]*encoder, max(1, min(runtime.GOMAXPROCS(0), mostEncoders, (len(r.Rows)+batchRows-1)/batchRows)))
+	for k := range encoders {
+		encoders[k] = newEncoder(q)
+	}
+	var named []*words
+	for i, c := range encoders[0].columns {
+		t, ok := c.(*texts)
+		if !ok {
+			continue
+		}
+		named = append(named, t.words)
+		for _, other := range encoders[1:] {
+			other.columns[i] = &texts{words: t.words}
+		}
+	}
+	collect(named, r.Rows)
+	return encoders
+}
+
+func newEncoder(q *wire.Query) *encoder {
+	e := &encoder{made: make(chan []arrow.Array), written: make(chan struct{}, 1)}
 	for _, c := range columns(q) {
 		e.addField(c)
 	}
@@ -58,13 +100,6 @@ func newEncoder(q *wire.Query, r *wire.Result) *encoder {
 		e.addTime("first_seen", func(row *wire.Row) time.Time { return row.FirstSeen })
 		e.addTime("last_seen", func(row *wire.Row) time.Time { return row.LastSeen })
 	}
-	var named []*texts
-	for _, c := range e.columns {
-		if t, ok := c.(*texts); ok {
-			named = append(named, t)
-		}
-	}
-	collect(named, r.Rows)
 	e.addCounters("", &sums{})
 	if q.Compares() {
 		e.addCounters(beforePrefix, &sums{earlier: true})
@@ -77,17 +112,17 @@ func (e *encoder) addField(c wire.Column) {
 	var made column
 	switch c.Field.Name {
 	default: // a label, see columns
-		made = &texts{kind: labelText, label: c.Label}
+		made = &texts{words: &words{kind: labelText, label: c.Label}}
 	case "time":
 		field.Type, made = timeType, &times{of: func(row *wire.Row) time.Time { return row.Labels.Timestamp }}
 	case "iface":
-		made = &texts{kind: ifaceText}
+		made = &texts{words: &words{kind: ifaceText}}
 	case "host":
-		made = &texts{kind: hostText}
+		made = &texts{words: &words{kind: hostText}}
 	case "hostid":
-		made = &texts{kind: hostIDText}
+		made = &texts{words: &words{kind: hostIDText}}
 	case "verdict":
-		made = &texts{kind: verdictText}
+		made = &texts{words: &words{kind: verdictText}}
 	case "sip":
 		field.Type, made = arrow.BinaryTypes.String, &addresses{bits: c.Prefix, source: true}
 	case "dip":
@@ -112,10 +147,28 @@ func (e *encoder) addCounters(prefix string, made *sums) {
 	e.columns = append(e.columns, made)
 }
 
+// encodeAll makes every step-th batch from the one of number first on, until stopped.
+func (e *encoder) encodeAll(rows []wire.Row, first, step int, stop <-chan struct{}) {
+	for start := first * batchRows; start < len(rows); start += step * batchRows {
+		arrays := e.encode(rows, start, min(start+batchRows, len(rows)))
+		select {
+		case e.made <- arrays:
+		case <-stop:
+			return
+		}
+		select {
+		case <-e.written:
+		case <-stop:
+			return
+		}
+	}
+}
+
 // encode fills all columns with some rows, then with some more, so that a row comes into the cache once.
-func (e *encoder) encode(rows []wire.Row) []arrow.Array {
+func (e *encoder) encode(all []wire.Row, from, to int) []arrow.Array {
+	rows := all[from:to]
 	for _, c := range e.columns {
-		c.reset(len(rows))
+		c.reset(from, len(rows))
 	}
 	for start := 0; start < len(rows); start += stripRows {
 		strip := rows[start:min(start+stripRows, len(rows))]
