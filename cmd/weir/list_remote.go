@@ -51,6 +51,9 @@ func (v *listVerb) remote(ctx context.Context, servers []string) error {
 			continue
 		}
 		known = append(known, answer.known...)
+		if answer.missing != "" {
+			v.app.note("%s: %s", names[i], answer.missing)
+		}
 		for _, entry := range answer.entries {
 			if v.list.Hosts {
 				entry.Host = names[i]
@@ -69,6 +72,7 @@ func (v *listVerb) remote(ctx context.Context, servers []string) error {
 type listAnswer struct {
 	entries []render.ListEntry
 	known   []string // all interfaces, selected or not
+	missing string   // which hosts behind the server did not answer it; empty if all did
 	err     error
 }
 
@@ -77,6 +81,7 @@ func (v *listVerb) ask(ctx context.Context, server *client.Client) (a listAnswer
 	if err != nil {
 		return listAnswer{err: err}
 	}
+	a.missing = missingHosts(catalog)
 	var first time.Time
 	for _, i := range catalog.Interfaces {
 		a.known = append(a.known, i.Name)
@@ -100,6 +105,20 @@ func (v *listVerb) ask(ctx context.Context, server *client.Client) (a listAnswer
 		a.entries[i].Counters = &counters
 	}
 	return a
+}
+
+// missingHosts names the hosts behind a gateway that did not answer it.
+func missingHosts(catalog *wire.Catalog) string {
+	var list []string
+	for _, h := range catalog.Hosts {
+		if h.State != wire.StateOK {
+			list = append(list, fmt.Sprintf("%s (%s)", h.Name, cmp.Or(h.Error, string(h.State))))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d hosts behind it did not answer: %s", len(list), len(catalog.Hosts), strings.Join(list, "; "))
 }
 
 // sums asks a server to add up each interface.

@@ -33,11 +33,11 @@ func (a *app) statusCommand() *cobra.Command {
 	v := &statusVerb{app: a}
 	command := &cobra.Command{
 		Use:   "status [--server ADDR] [flags] [IFACE...]",
-		Short: "Show what a probe captures",
+		Short: "Show what a probe captures, or how a gateway's hosts do",
 		Long: `Show what a probe captures: by interface the packets received, counted in flows and dropped since its
-start, how full the capture ring is, flows in memory, and what is stored. With --watch it is refreshed in place, and
-says how many packets come and are dropped per second; the key q ends it. Without --server the probe of this machine
-is asked.`,
+start, how full the capture ring is, flows in memory, and what is stored. Of a gateway it shows the hosts: how often
+each answered and failed, and whether it is asked now. With --watch it is refreshed in place, and says how many
+packets come and are dropped per second; the key q ends it. Without --server the probe of this machine is asked.`,
 		Example: `  weir status
   weir status --watch eth0
   weir status --server probe-a:8145 --watch=500ms`,
@@ -89,7 +89,7 @@ func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
 		_, err := render.InertJSON(v.app.stdout).Write(line.Bytes())
 		return err
 	}
-	picture, err := v.text(ctx, server, raw)
+	picture, err := v.text(ctx, server, raw, interfaces)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (v *statusVerb) run(ctx context.Context, interfaces []string) error {
 			if err != nil {
 				return "", err
 			}
-			return v.text(ctx, server, raw)
+			return v.text(ctx, server, raw, interfaces)
 		}}
 	return w.run(ctx)
 }
@@ -173,7 +173,10 @@ func (s *interfaceStatus) issues() (sum uint64) {
 }
 
 // text is the status as a table, and below it what is wrong.
-func (v *statusVerb) text(ctx context.Context, server *client.Client, raw json.RawMessage) (string, error) {
+func (v *statusVerb) text(ctx context.Context, server *client.Client, raw json.RawMessage, interfaces []string) (string, error) {
+	if isGateway(raw) {
+		return v.gatewayText(server, raw, interfaces)
+	}
 	var s status
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", failure(fmt.Errorf("%s: the status is not what the API says: %w", server.Address(), err), "is this the address of a probe?")

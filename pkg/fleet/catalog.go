@@ -86,9 +86,9 @@ func (f *Fleet) lastCatalog(ctx context.Context, h Host) *wire.Catalog {
 	return h.state.catalog.Load()
 }
 
-// Catalog is the union of what the hosts say that answer, and says of each whether it did. Where none does, it is the
-// error of the first.
-func (f *Fleet) Catalog(ctx context.Context) (*wire.Catalog, error) {
+// Catalog is the union of what the hosts say that answer, and says of each whether it did; where none does, it has no
+// interfaces.
+func (f *Fleet) Catalog(ctx context.Context) *wire.Catalog {
 	hosts := f.list()
 	list := f.catalogs(ctx, hosts, f.cfg.CatalogAge)
 	union := &wire.Catalog{
@@ -96,12 +96,10 @@ func (f *Fleet) Catalog(ctx context.Context) (*wire.Catalog, error) {
 		Fields: wire.CatalogFields(), Shorthands: wire.CatalogShorthands(), Features: features(list),
 	}
 	interfaces := make(map[string]wire.CatalogInterface)
-	answered := 0
 	for _, h := range list {
 		if h.Err != nil {
 			continue
 		}
-		answered++
 		if d := h.Catalog.Interval; union.Interval == 0 || d > 0 && d < union.Interval {
 			union.Interval = d
 		}
@@ -109,14 +107,11 @@ func (f *Fleet) Catalog(ctx context.Context) (*wire.Catalog, error) {
 			interfaces[i.Name] = join(interfaces[i.Name], i)
 		}
 	}
-	if answered == 0 && len(list) > 0 {
-		return nil, list[0].Err
-	}
 	for _, name := range slices.Sorted(maps.Keys(interfaces)) {
 		union.Interfaces = append(union.Interfaces, interfaces[name])
 	}
 	union.Hosts = catalogHosts(hosts, list)
-	return union, nil
+	return union
 }
 
 // features are those that all servers have that know extensions at all: what goProbe lacks is done by its client.

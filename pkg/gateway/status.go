@@ -63,7 +63,13 @@ func (g *Gateway) Routes() []serve.Route {
 	return []serve.Route{
 		{Pattern: "GET /status", Role: serve.RoleQuery, Handler: http.HandlerFunc(g.getStatus)},
 		{Pattern: "POST /config/_reload", Role: serve.RoleAdmin, Handler: http.HandlerFunc(g.postReload)},
+		{Pattern: "/config", Role: serve.RoleQuery, Handler: http.HandlerFunc(noConfig)},
 	}
+}
+
+// noConfig answers those who take a gateway for a probe.
+func noConfig(w http.ResponseWriter, _ *http.Request) {
+	serve.WriteProblem(w, wire.NewProblem(http.StatusNotFound, "a gateway captures nothing: ask the probe itself for its interfaces"))
 }
 
 func (g *Gateway) getStatus(w http.ResponseWriter, _ *http.Request) { serve.WriteJSON(w, g.Status()) }
