@@ -64,7 +64,7 @@ func BenchmarkCodec(b *testing.B) {
 	for _, codec := range []Codec{Raw, Packed, Classes, Zstd} {
 		b.Run(codec.String(), func(b *testing.B) {
 			for b.Loop() {
-				mustDecode(dst, d.plain(dst, codec, bodies[codec]))
+				mustDecode(dst, d.plain(dst, codec, bodies[codec], nil))
 			}
 			perValue(b, benchValues, len(bodies[codec]))
 		})

@@ -31,6 +31,9 @@ func (w *bitWriter) write(v uint64, width uint) {
 	w.filled += width - 64
 }
 
+// bits is the number of bits that have been written.
+func (w *bitWriter) bits() int { return 8*len(w.out) + int(w.filled) }
+
 // flush fills the last byte with zeros.
 func (w *bitWriter) flush() {
 	for ; w.filled > 0; w.filled -= min(8, w.filled) {

@@ -7,6 +7,15 @@ import (
 // manyValues is the least number of values that are cut into four streams, which decode side by side.
 const manyValues = 256
 
+// markEvery is the number of values of a stream between two marks, which say where the next ones begin.
+const markEvery = 128
+
+// marksOf is the number of marks of count values.
+func marksOf(count int) int {
+	quarter := streamLength(count)
+	return 3*((quarter-1)/markEvery) + (count-3*quarter-1)/markEvery
+}
+
 // appendCoded appends what the codecs Classes and Given have in common: for each part a table of symbols, then the
 // values in their order. values stand part by part; partOf says where each of them goes, nil if there is one part.
 func (e *Encoder) appendCoded(dst []byte, values, ordered []uint64, partOf []byte, ends []int) []byte {
@@ -19,11 +28,18 @@ func (e *Encoder) appendCoded(dst []byte, values, ordered []uint64, partOf []byt
 	}
 	e.next = append(append(e.next[:0], 0), ends[:len(ends)-1]...)
 	w := bitWriter{out: e.raw[:0]}
-	quarter, part := streamLength(len(ordered)), byte(0)
+	e.marks = e.marks[:0]
+	quarter, part, mark := streamLength(len(ordered)), byte(0), 0
 	for i, v := range ordered {
-		if i > 0 && i%quarter == 0 {
+		switch in := i % quarter; {
+		case i == 0:
+		case in == 0:
 			w.flush()
 			e.streams[i/quarter-1] = len(w.out)
+			mark = w.bits()
+		case in%markEvery == 0:
+			e.marks = binary.LittleEndian.AppendUint16(e.marks, uint16(w.bits()-mark)) // at most 73 bits a value
+			mark = w.bits()
 		}
 		if partOf != nil {
 			part = partOf[i]
@@ -41,6 +57,7 @@ func (e *Encoder) appendCoded(dst []byte, values, ordered []uint64, partOf []byt
 			dst = binary.AppendUvarint(dst, uint64(end-before))
 			before = end
 		}
+		dst = append(dst, e.marks...)
 	}
 	return append(dst, e.raw...)
 }

@@ -131,13 +131,14 @@ func (d *Decoder) readSymbols(b []byte, open *[256]uint8) (rest []byte, err erro
 	return b, nil
 }
 
-// coded decodes what appendCoded has appended. partOf is nil if there is one part.
-func (d *Decoder) coded(dst []uint64, body []byte, parts int, partOf []byte) error {
+// coded decodes what appendCoded has appended. partOf is nil if there is one part, blocks if all values are wanted.
+func (d *Decoder) coded(dst []uint64, body []byte, parts int, partOf []byte, blocks []block) error {
 	b, err := d.readTables(body, parts)
 	if err != nil {
 		return err
 	}
 	var ends [4]uint64 // of the streams, in bits
+	var marks []byte
 	streams := 1
 	if len(dst) >= manyValues {
 		streams = 4
@@ -150,6 +151,11 @@ func (d *Decoder) coded(dst []uint64, body []byte, parts int, partOf []byte) err
 			b, at = b[n:], at+size
 			ends[s] = 8 * at
 		}
+		size := 2 * marksOf(len(dst))
+		if size > len(b) {
+			return fmt.Errorf("%w: marks", ErrDamaged)
+		}
+		marks, b = b[:size], b[size:]
 	}
 	ends[streams-1] = 8 * uint64(len(b))
 	for s := range streams - 1 {
@@ -158,7 +164,8 @@ func (d *Decoder) coded(dst []uint64, body []byte, parts int, partOf []byte) err
 		}
 	}
 	at := [4]uint64{0, ends[0], ends[1], ends[2]}
-	if !d.streams(dst, d.padded(b, windowSlack), partOf, streams, &at, &ends) {
+	b = d.padded(b, windowSlack)
+	if blocks != nil && !d.some(dst, b, partOf, blocks, marks, &at, &ends) || blocks == nil && !d.streams(dst, b, partOf, streams, &at, &ends) {
 		return fmt.Errorf("%w: streams", ErrDamaged)
 	}
 	return nil

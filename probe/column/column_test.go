@@ -58,7 +58,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("packed, %d bits: %v", width, err)
 		}
 		clear(got)
-		if err := d.coded(got, e.appendClasses(nil, values), 1, nil); err != nil || !slices.Equal(got, values) {
+		if err := d.coded(got, e.appendClasses(nil, values), 1, nil, nil); err != nil || !slices.Equal(got, values) {
 			t.Errorf("classes, %d bits: %v", width, err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestLimits(t *testing.T) {
 func TestChoice(t *testing.T) {
 	want := map[string]Codec{"zero": Constant, "packets": Classes, "bytes": Classes, "runs": Classes, "differences": Classes,
 		"ranks": Classes, "places": Classes, "codes": Deltas, "ascending": Deltas, "flags": Zstd, "pattern": Zstd, "noise": Raw,
-		"wide": Classes, "outliers": Classes}
+		"wide": Classes, "outliers": Packed}
 	got := map[string]Codec{}
 	var e Encoder
 	for _, s := range samples() {

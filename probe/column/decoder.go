@@ -23,18 +23,47 @@ type Decoder struct {
 	partOf    []byte
 	ofSmall   [smallContexts]byte
 	lows      [256]uint64 // masks of the lowest bits, by their number
+	blocks    []block
 }
 
 // Decode decodes a chunk into dst, whose elements it overwrites and whose length it sets, and returns it; the memory
 // is only replaced if its capacity is too small. The chunk must be whole and have nothing after it. On error dst
 // holds nothing of use; the error wraps ErrDamaged, or is ErrContext if the chunk needs DecodeGiven.
 func (d *Decoder) Decode(dst []uint64, chunk []byte) ([]uint64, error) {
+	return d.DecodeSome(dst, chunk, nil, nil)
+}
+
+// DecodeGiven is Decode for a chunk made by AppendGiven. A context of another length than the chunk is an error;
+// one with other values gives other values or an error.
+func (d *Decoder) DecodeGiven(dst []uint64, chunk []byte, context []uint64) ([]uint64, error) {
+	if context == nil {
+		context = []uint64{}
+	}
+	return d.DecodeSome(dst, chunk, context, nil)
+}
+
+// DecodeSome is Decode, and with a context DecodeGiven, for those who look only at the values at some places, which
+// ascend: the others may hold anything, and so may those of the context. Without places it decodes all.
+func (d *Decoder) DecodeSome(dst []uint64, chunk []byte, context []uint64, places []uint32) ([]uint64, error) {
 	info, body, err := open(chunk)
 	if err != nil {
 		return dst, err
 	}
+	if context != nil && len(context) != info.Count {
+		return dst, wrap(info, fmt.Errorf("%w: context of %d values", ErrDamaged, len(context)))
+	}
 	dst = grow(dst, info.Count)
-	return dst, wrap(info, d.body(dst, info.Codec, body))
+	switch {
+	case info.Codec == Deltas:
+		err = d.deltas(dst, body)
+	case info.Codec != Given:
+		err = d.plain(dst, info.Codec, body, places)
+	case context == nil:
+		err = ErrContext
+	default:
+		err = d.given(dst, body, context, places)
+	}
+	return dst, wrap(info, err)
 }
 
 // Decode32 is Decode for values of 32 bits. A greater value is an error.
@@ -64,19 +93,8 @@ func wrap(info Info, err error) error {
 	return fmt.Errorf("decode %d values, %v: %w", info.Count, info.Codec, err)
 }
 
-// body decodes a body that needs no other column.
-func (d *Decoder) body(dst []uint64, codec Codec, body []byte) error {
-	switch codec {
-	case Deltas:
-		return d.deltas(dst, body)
-	case Given:
-		return ErrContext
-	}
-	return d.plain(dst, codec, body)
-}
-
 // plain decodes a body that holds no others.
-func (d *Decoder) plain(dst []uint64, codec Codec, body []byte) error {
+func (d *Decoder) plain(dst []uint64, codec Codec, body []byte, places []uint32) error {
 	switch codec {
 	case Constant:
 		return constant(dst, body)
@@ -85,7 +103,7 @@ func (d *Decoder) plain(dst []uint64, codec Codec, body []byte) error {
 	case Packed:
 		return d.packed(dst, body)
 	case Classes:
-		return d.coded(dst, body, 1, nil)
+		return d.coded(dst, body, 1, nil, d.find(len(dst), places))
 	case Zstd:
 		return d.unzstd(dst, body)
 	}
@@ -121,7 +139,7 @@ func (d *Decoder) deltas(dst []uint64, body []byte) error {
 	if n <= 0 {
 		return fmt.Errorf("%w: first value", ErrDamaged)
 	}
-	if err := d.plain(dst[1:], Codec(body[0]), body[1+n:]); err != nil {
+	if err := d.plain(dst[1:], Codec(body[0]), body[1+n:], nil); err != nil {
 		return err
 	}
 	dst[0] = 0

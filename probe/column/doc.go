@@ -34,6 +34,8 @@
 //	8 classes    one symbol a value, which says either the value or its class, and the bits the class leaves open:
 //	               table                  see below
 //	               sizes       varint     bytes of each stream but the last; none if count < 256
+//	               marks       u16        bits of each 128 values of a stream but its last ones, stream by stream; none
+//	                                      if count < 256
 //	               streams                the values: one stream if count < 256, else four, of ⌈count/4⌉ values each, the
 //	                                      last with what is left. A stream is a bit stream of a code for each value,
 //	                                      followed by the bits that its class leaves open
@@ -43,7 +45,7 @@
 //	               last        u8         for each part: the last class of the part. A part has the classes from the one
 //	                                      after the part before; the last one ends with class 127
 //	               tables                 one for each part
-//	               sizes, streams         as above
+//	               sizes, marks, streams  as above
 //
 // 4 and 7 are not used any more. A table of symbols:
 //

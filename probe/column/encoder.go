@@ -22,6 +22,7 @@ type Encoder struct {
 	codes    []code // 256 for each part
 	next     []int
 	streams  [3]int // ends of the first streams
+	marks    []byte
 	zstd     *zstd.Encoder
 	split    splitter
 }

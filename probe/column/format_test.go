@@ -26,7 +26,7 @@ type golden struct {
 
 func goldens() []golden {
 	r := rand.New(rand.NewPCG(42, 42))
-	packets, volume := counters(r, 500)
+	packets, volume := counters(r, 600)
 	packed := make([]uint64, 130)
 	for i := range packed {
 		packed[i] = 1000 + r.Uint64N(16)
@@ -248,6 +248,11 @@ func (d *describer) streams(count int) {
 	var sizes []int
 	for range 3 {
 		sizes = append(sizes, d.varint("size"))
+	}
+	for s, length := range []int{(count + 3) / 4, (count + 3) / 4, (count + 3) / 4, count - 3*((count+3)/4)} {
+		for range (length - 1) / 128 {
+			d.field(2, "mark of stream %d: %d bits", s, binary.LittleEndian.Uint16(d.rest))
+		}
 	}
 	for _, size := range sizes {
 		d.field(size, "stream")

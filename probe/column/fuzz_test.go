@@ -36,6 +36,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || len(values) != info.Count || cap(values) > MaxValues {
 			t.Fatalf("%+v, %v: %d values", info, err, len(values))
 		}
+		if _, err := d.DecodeSome(nil, chunk, context, []uint32{uint32(info.Count / 3), uint32(info.Count / 2)}); err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatal(err) // marks may be untrue
+		}
 		again, err := d.Decode(nil, e.Append(nil, values))
 		if err != nil || !slices.Equal(again, values) {
 			t.Fatalf("%d values encoded again: %v", len(values), err)
@@ -77,6 +80,12 @@ func FuzzRoundTrip(f *testing.F) {
 		got, err = d.DecodeGiven(nil, e.AppendGiven(nil, values, context), context)
 		if err != nil || !slices.Equal(got, values) {
 			t.Fatalf("%d values with context: %v", len(values), err)
+		}
+		if place := len(values) / 3 * 2; place < len(values) {
+			some, err := d.DecodeSome(nil, e.AppendGiven(nil, values, context), context, []uint32{uint32(place)})
+			if err != nil || some[place] != values[place] {
+				t.Fatalf("place %d of %d values with context: %v", place, len(values), err)
+			}
 		}
 	})
 }

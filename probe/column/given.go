@@ -31,25 +31,6 @@ func (e *Encoder) AppendGiven(dst []byte, values, context []uint64) []byte {
 	return appendChunk(dst, codec, len(values), e.body)
 }
 
-// DecodeGiven is Decode for a chunk made by AppendGiven. A context of another length than the chunk is an error;
-// one with other values gives other values or an error.
-func (d *Decoder) DecodeGiven(dst []uint64, chunk []byte, context []uint64) ([]uint64, error) {
-	info, body, err := open(chunk)
-	if err != nil {
-		return dst, err
-	}
-	if len(context) != info.Count {
-		return dst, wrap(info, fmt.Errorf("%w: context of %d values", ErrDamaged, len(context)))
-	}
-	dst = grow(dst, info.Count)
-	if info.Codec == Given {
-		err = d.given(dst, body, context)
-	} else {
-		err = d.body(dst, info.Codec, body)
-	}
-	return dst, wrap(info, err)
-}
-
 // splitter divides the classes of a context into parts: runs of classes under which the values are distributed alike.
 type splitter struct {
 	rows   []row
@@ -213,7 +194,7 @@ func (e *Encoder) appendParts(dst []byte, values []uint64) []byte {
 const smallContexts = 1 << 10
 
 // given decodes a body of the codec Given into dst.
-func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
+func (d *Decoder) given(dst []uint64, body []byte, context []uint64, places []uint32) error {
 	if len(body) == 0 || body[0] == 0 || body[0] > classCount || len(body) <= int(body[0]) {
 		return fmt.Errorf("%w: table of parts", ErrDamaged)
 	}
@@ -231,12 +212,20 @@ func (d *Decoder) given(dst []uint64, body []byte, context []uint64) error {
 	if class != classCount {
 		return fmt.Errorf("%w: table of parts", ErrDamaged)
 	}
-	d.divide(&of, context)
-	return d.coded(dst, body[1+parts:], parts, d.partOf)
+	d.partOf = grow(d.partOf, len(context))
+	blocks := d.find(len(dst), places)
+	d.prepare(&of)
+	if blocks == nil {
+		d.divide(&of, context, d.partOf)
+	}
+	for _, x := range blocks {
+		d.divide(&of, context[x.from:x.to], d.partOf[x.from:x.to])
+	}
+	return d.coded(dst, body[1+parts:], parts, d.partOf, blocks)
 }
 
-// divide finds the part of each value by its context.
-func (d *Decoder) divide(of *[classCount]byte, context []uint64) {
+// prepare fills the table by which divide finds the parts of small contexts.
+func (d *Decoder) prepare(of *[classCount]byte) {
 	for class := uint(0); ; class++ {
 		base, open := classBase(class)
 		if base >= smallContexts {
@@ -247,8 +236,10 @@ func (d *Decoder) divide(of *[classCount]byte, context []uint64) {
 			run[i] = of[class]
 		}
 	}
-	d.partOf = grow(d.partOf, len(context))
-	partOf := d.partOf
+}
+
+// divide finds the part of each value by its context.
+func (d *Decoder) divide(of *[classCount]byte, context []uint64, partOf []byte) {
 	for i, v := range context {
 		if v < smallContexts {
 			partOf[i] = d.ofSmall[v]

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"encoding/binary"
 
 	"github.com/weirflow/weir/pkg/flow"
 	tracing "github.com/weirflow/weir/pkg/span"
@@ -46,6 +47,7 @@ type buffer struct {
 	loaded   segment.Tuples // the others
 	selected []uint32       // tuples that match, ascending
 	holds    [flow.VerdictAccepted + 1][]uint8
+	any      []uint8  // of all verdicts
 	offsets  []uint32 // by tuple: its first row
 	rest     []uint64 // by service: contribution to packed.rest
 }
@@ -175,16 +177,38 @@ func (w *worker) selectTuples(b *buffer, p *part, test *test, c *segment.Chunk) 
 		b.holds[v] = b.holds[v][:n]
 		test.evaluate(p, &b.tested, flow.Verdict(v), b.holds[v], &w.masks, 0)
 	}
-	for i := range n {
-		var holds uint8
-		for v := range b.verdicts {
-			holds |= b.holds[v][i]
-		}
-		if holds != 0 {
-			b.selected = append(b.selected, uint32(i))
+	holds := b.holds[0]
+	if b.verdicts > 1 {
+		b.any = append(b.any[:0], holds...)
+		holds = b.any
+		for _, others := range b.holds[1:b.verdicts] {
+			for i, other := range others {
+				holds[i] |= other
+			}
 		}
 	}
+	b.selected = appendSet(b.selected, holds)
 	return len(b.selected) > 0
+}
+
+// appendSet appends the places of what is not 0.
+func appendSet(to []uint32, bytes []uint8) []uint32 {
+	at := 0
+	for ; at+8 <= len(bytes); at += 8 { // most tests select few
+		if binary.LittleEndian.Uint64(bytes[at:]) != 0 {
+			to = appendSetOf(to, bytes[at:at+8], at)
+		}
+	}
+	return appendSetOf(to, bytes[at:], at)
+}
+
+func appendSetOf(to []uint32, bytes []uint8, first int) []uint32 {
+	for i, b := range bytes {
+		if b != 0 {
+			to = append(to, uint32(first+i))
+		}
+	}
+	return to
 }
 
 // account notes what was read of a chunk.

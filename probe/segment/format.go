@@ -12,7 +12,7 @@ import (
 )
 
 // FormatVersion is the version of segments that this build writes, and the only one it reads.
-const FormatVersion = 2
+const FormatVersion = 3
 
 // Bounds of the format; docs/FORMAT.md has the byte tables.
 const (

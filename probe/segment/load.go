@@ -16,6 +16,8 @@ type Scratch struct {
 	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
 	selected  []uint32               // tuples whose rows are wanted, ascending; nil: all
 	starts    []uint32               // of these: their first rows
+	places    []uint32               // of the rows of these that are stored; nil: of all
+	placesOf  []uint32               // the memory of places
 }
 
 // loader is the memory of a Tuples.
@@ -47,9 +49,9 @@ func (r *Reader) Load(chunk int, want Columns, into *Tuples) error {
 	return r.LoadSelected(chunk, want, nil, into)
 }
 
-// LoadSelected is Load for those who look only at the rows of some tuples, in ascending order: of the others, stamps and
-// counters by row may hold anything. nil stands for all. Where the selected tuples have a row each, and most have, the
-// columns of further rows need not be decoded.
+// LoadSelected is Load for those who look only at some tuples, in ascending order: of the others, services, sums, stamps
+// and counters by row may hold anything. nil stands for all. Few selected tuples need little of the columns decoded;
+// where they have a row each, and most have, nothing of those of further rows.
 func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *Tuples) error {
 	if into.loader.Scratch == nil {
 		into.loader.Scratch = new(Scratch)
@@ -161,19 +163,25 @@ func (l *loader) skip(count int) error {
 
 // column decodes a column of count values into dst, against context if that is not nil.
 func (l *loader) column(dst []uint64, count int, context []uint64) ([]uint64, error) {
+	return l.columnAt(dst, count, context, nil)
+}
+
+// columnAt is column for those who look only at some places, which ascend; nil stands for all.
+func (l *loader) columnAt(dst []uint64, count int, context []uint64, places []uint32) ([]uint64, error) {
 	dst = grow(dst, count)
 	for at := 0; at < count; {
 		chunk, n, err := l.next(count - at)
 		if err != nil {
 			return dst, err
 		}
-		part := dst[at : at+n : at+n]
-		if context != nil {
-			_, err = l.d.DecodeGiven(part, chunk, context[at:at+n])
-		} else {
-			_, err = l.d.Decode(part, chunk)
+		if n < count {
+			places = nil // they are not those of a part
 		}
-		if err != nil {
+		var given []uint64
+		if context != nil {
+			given = context[at : at+n]
+		}
+		if _, err = l.d.DecodeSome(dst[at:at+n:at+n], chunk, given, places); err != nil {
 			return dst, err
 		}
 		at += n

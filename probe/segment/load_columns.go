@@ -124,14 +124,21 @@ func (t *Tuples) loadDestinations(c *Chunk, runs int) (err error) {
 
 func (t *Tuples) loadServices(c *Chunk, services uint32) (err error) {
 	l := &t.loader
-	if l.columns[0], err = l.column(l.columns[0], c.Tuples, nil); err != nil {
+	if l.columns[0], err = l.columnAt(l.columns[0], c.Tuples, nil, l.selected); err != nil {
 		return err
 	}
 	t.Service = grow(t.Service, c.Tuples)
 	most := uint64(0)
-	for i, v := range l.columns[0] {
+	for _, i := range l.selected {
+		v := l.columns[0][i]
 		most = max(most, v)
 		t.Service[i] = uint32(v)
+	}
+	if l.selected == nil {
+		for i, v := range l.columns[0] {
+			most = max(most, v)
+			t.Service[i] = uint32(v)
+		}
 	}
 	if most >= uint64(services) {
 		return fmt.Errorf("%w: service %d of %d", ErrDamaged, most, services)
@@ -177,8 +184,9 @@ func withContexts(mask, has uint16) uint16 {
 	return mask
 }
 
-// counters decodes columns of counters of count values each: those of mask, out of those of has.
-func (l *loader) counters(into *[CounterCount][]uint64, count int, mask, has uint16) error {
+// counters decodes columns of counters of count values each: those of mask, out of those of has; at some places, nil
+// stands for all.
+func (l *loader) counters(into *[CounterCount][]uint64, count int, mask, has uint16, places []uint32) error {
 	for _, counter := range counterOrder {
 		if has>>counter&1 == 0 {
 			continue
@@ -194,7 +202,7 @@ func (l *loader) counters(into *[CounterCount][]uint64, count int, mask, has uin
 			against = into[given]
 		}
 		var err error
-		if into[counter], err = l.column(into[counter], count, against); err != nil {
+		if into[counter], err = l.columnAt(into[counter], count, against, places); err != nil {
 			return fmt.Errorf("counter %d: %w", counter, err)
 		}
 	}
@@ -205,7 +213,7 @@ func (l *loader) counters(into *[CounterCount][]uint64, count int, mask, has uin
 func (t *Tuples) loadSums(c *Chunk, _ *place, want Columns, _ uint32) error {
 	l := &t.loader
 	mask := withContexts(want.sums()|want.values(), c.HasCounter)
-	if err := l.counters(&l.sum, c.Tuples, mask, c.HasCounter); err != nil {
+	if err := l.counters(&l.sum, c.Tuples, mask, c.HasCounter, l.selected); err != nil {
 		return fmt.Errorf("sums: %w", err)
 	}
 	for i := range t.Sum {
@@ -221,8 +229,10 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 	l := &t.loader
 	explicit := p.flags&flagExplicit != 0
 	single := !explicit && l.selectsSingles()
+	l.places = nil
 	if l.selected != nil {
 		l.findStarts()
+		l.findPlaces()
 	}
 	var err error
 	if want&StampIndices != 0 {
@@ -234,8 +244,9 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 		return fmt.Errorf("stamps: %w", err)
 	}
 	stored := c.Rows - c.Tuples
+	places := l.places
 	if explicit {
-		stored = c.Rows
+		stored, places = c.Rows, nil
 	}
 	values := want.values() & c.HasCounter
 	if stored > 0 {
@@ -243,7 +254,7 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 		if single {
 			decode = 0
 		}
-		if err := l.counters(&l.stored, stored, decode, c.HasCounter); err != nil {
+		if err := l.counters(&l.stored, stored, decode, c.HasCounter, places); err != nil {
 			return fmt.Errorf("rows: %w", err)
 		}
 	}
@@ -322,6 +333,23 @@ func (l *loader) findStarts() {
 	}
 }
 
+// findPlaces finds which of the stored rows are those of the selected tuples. Of each tuple before, one is not stored.
+func (l *loader) findPlaces() {
+	l.placesOf = l.placesOf[:0]
+	for i, tuple := range l.selected {
+		for j := range uint32(l.rowCounts[tuple]) - 1 {
+			if len(l.placesOf) == fewPlaces {
+				return
+			}
+			l.placesOf = append(l.placesOf, l.starts[i]-tuple+j)
+		}
+	}
+	l.places = l.placesOf
+}
+
+// fewPlaces is the number of rows from which on columns are decoded as a whole.
+const fewPlaces = 1024
+
 // fillSelected is fillValues for the selected tuples. Of each tuple before one, one row is not stored.
 func (l *loader) fillSelected(counter int) bool {
 	stored, out, sums := l.stored[counter], l.value[counter], l.sum[counter]
@@ -344,13 +372,13 @@ func (l *loader) fillSelected(counter int) bool {
 // loadStamps decodes the stamps of rows; with single, of the first row of each tuple.
 func (t *Tuples) loadStamps(c *Chunk, single bool) (err error) {
 	l := &t.loader
-	if l.columns[0], err = l.column(l.columns[0], c.Tuples, nil); err != nil {
+	if l.columns[0], err = l.columnAt(l.columns[0], c.Tuples, nil, l.selected); err != nil {
 		return err
 	}
 	if single {
 		return t.loadFirstStamps(c)
 	}
-	if l.columns[1], err = l.column(l.columns[1], c.Rows-c.Tuples, nil); err != nil {
+	if l.columns[1], err = l.columnAt(l.columns[1], c.Rows-c.Tuples, nil, l.places); err != nil {
 		return err
 	}
 	t.Stamp = grow(t.Stamp, c.Rows)
