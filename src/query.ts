@@ -23,6 +23,7 @@ const COMMON: Omit<WeirQuery, 'refId' | 'queryType' | 'attributes' | 'limit' | '
   partial: false,
   strict: false,
   debug: false,
+  frame: '',
   dedupe: '',
   a: '',
   b: '',

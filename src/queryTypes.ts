@@ -16,6 +16,8 @@ export interface QueryTypeInfo {
   controls: Control[];
   /** The controls behind the fold. */
   options: Control[];
+  /** The tables of the answer, if there are several; that of debug comes on top. */
+  frames: string[];
 }
 
 const FLOWS = ['sip', 'dip', 'dport', 'proto'];
@@ -43,8 +45,10 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
       'strict',
       'partial',
       'debug',
+      'frame',
       'servers',
     ],
+    frames: [],
   },
   timeseries: {
     label: 'Time series',
@@ -67,8 +71,10 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
       'strict',
       'partial',
       'debug',
+      'frame',
       'servers',
     ],
+    frames: [],
   },
   actors: {
     label: 'Actors',
@@ -79,7 +85,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['actors', ...WHERE, 'limit'],
-    options: ['resolve', 'strict', 'debug', 'servers'],
+    options: ['resolve', 'strict', 'debug', 'frame', 'servers'],
+    frames: ['actors', 'answer'],
   },
   path: {
     label: 'Path',
@@ -90,7 +97,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['a', 'b', ...WHERE, 'limit'],
-    options: ['strict', 'debug', 'servers'],
+    options: ['strict', 'debug', 'frame', 'servers'],
+    frames: ['views', 'services', 'answer'],
   },
   asymmetry: {
     label: 'Asymmetry',
@@ -101,7 +109,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: [...WHERE, 'limit'],
-    options: ['resolve', 'strict', 'debug', 'servers'],
+    options: ['resolve', 'strict', 'debug', 'frame', 'servers'],
+    frames: ['pairs', 'answer'],
   },
   nodegraph: {
     label: 'Node graph',
@@ -112,7 +121,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: ['value', 'direction', ...WHERE, 'attributes', 'limit'],
-    options: ['sort', 'ascending', 'dedupe', 'resolve', 'enrich', 'strict', 'debug', 'servers'],
+    options: ['sort', 'ascending', 'dedupe', 'resolve', 'enrich', 'strict', 'debug', 'frame', 'servers'],
+    frames: [],
   },
   hosts: {
     label: 'Hosts',
@@ -123,7 +133,8 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     unit: 'total',
     units: ['total'],
     controls: [...WHERE],
-    options: ['debug', 'servers'],
+    options: ['debug', 'frame', 'servers'],
+    frames: [],
   },
   variable: {
     label: 'Variable',
@@ -135,6 +146,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     units: ['total'],
     controls: ['variable', 'label', ...WHERE],
     options: ['servers'],
+    frames: [],
   },
   annotations: {
     label: 'Annotations',
@@ -146,6 +158,7 @@ export const QUERY_TYPES: Record<QueryType, QueryTypeInfo> = {
     units: ['total'],
     controls: [...WHERE, 'attributes', 'limit'],
     options: ['resolution', 'dedupe', 'resolve', 'strict', 'servers'],
+    frames: [],
   },
 };
 

@@ -60,6 +60,8 @@ export interface WeirQuery extends DataQuery {
   strict: boolean;
   /** Adds a frame with what each host did. */
   debug: boolean;
+  /** The one table to show of an answer of several; empty: all of them. */
+  frame: string;
   dedupe: Dedupe;
   /** The two ends of a path: addresses, networks, lists or host names. */
   a: string;

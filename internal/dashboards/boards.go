@@ -13,15 +13,15 @@ func global() Dashboard {
 			graph("Top groups", "The groups of the chosen attributes with the most traffic, and the rest.", 12, 9,
 				query("timeseries", object{"attributes": []string{"$attributes"}, "limit": 10, "unit": "rate", "other": true})),
 			row("In total"),
-			table("Results", "Click a cell to go on from there: to the actor, the path, the host, or these flows alone.", width, 14, 0,
+			table("Results", "Click a cell to go on from there: to the actor, the path, the host, or these flows alone.", width, 14, "",
 				query("table", object{"attributes": []string{"host", "iface", "$attributes"}, "limit": "$top", "resolve": "$resolve", "sort": "bytes"})),
-			table("Services", "Traffic by port and protocol.", 8, 10, 0, query("table", object{"attributes": []string{"dport", "proto"}, "limit": 15})),
-			table("Verdicts", "What became of connection attempts. Unanswered is usually a filter on the way.", 8, 10, 0, query("table", object{"attributes": []string{"verdict"}, "limit": 10})),
-			{kind: "nodeGraph", title: "Who talks to whom", help: "The largest conversations. A ring shows what became of attempts.", width: 8, height: 10,
-				query: query("nodegraph", object{"attributes": []string{"sip", "dip"}, "limit": 25})},
+			table("Services", "Traffic by port and protocol.", 12, 9, "", query("table", object{"attributes": []string{"dport", "proto"}, "limit": 15})),
+			table("Verdicts", "What became of connection attempts. Unanswered is usually a filter on the way.", 12, 9, "", query("table", object{"attributes": []string{"verdict"}, "limit": 10})),
+			{kind: "nodeGraph", title: "Who talks to whom", help: "The largest conversations. A ring shows what became of attempts.", width: width, height: 16,
+				options: object{"layoutAlgorithm": "force"}, query: query("nodegraph", object{"attributes": []string{"sip", "dip"}, "limit": 12})},
 			row("Query debugging"),
-			table("What each host did", "State, time, rows and bytes read of every host that was asked.", width, 8, 1,
-				query("table", object{"attributes": []string{"$attributes"}, "limit": "$top", "debug": true})),
+			table("What each host did", "State, time, rows and bytes read of every host that was asked.", width, 8, "debug",
+				query("table", object{"attributes": []string{"$attributes"}, "limit": "$top"})),
 		},
 	}
 }
@@ -34,12 +34,13 @@ func actors() Dashboard {
 		Variables: append(cascade(),
 			text("actors", "Actors", "192.0.2.1", "Addresses and networks separated by commas, or a list that the servers know: @name"), condition(), resolve()),
 		Panels: []panel{
-			sentence("Answer", "With what the data cover: an answer without hits counts as far as that reaches.", 1, query("actors", object{"actors": "$actors"})),
-			table("Actors", "Blocked are attempts without an answer: usually a filter, sometimes a host that is not there.", width, 10, 0, query("actors", object{"actors": "$actors", "limit": 1000})),
+			sentence("Answer", "With what the data cover: an answer without hits counts as far as that reaches.", query("actors", object{"actors": "$actors"})),
+			table("Actors", "Blocked are attempts without an answer: usually a filter, sometimes a host that is not there.", width, 10, "actors", query("actors", object{"actors": "$actors", "limit": 1000})).
+				names("actor").times().texts("hosts", "interfaces", "ports", "systems"),
 			row("Traffic with them"),
-			graph("Over time", "Bits per second with all of the actors, by host.", 12, 9,
+			graph("Over time", "Bits per second with all of the actors, by host.", width, 8,
 				query("timeseries", object{"attributes": []string{"host"}, "condition": "host in ($actors) & $condition", "limit": 10, "other": true, "mirror": true})),
-			table("Flows", "The largest flows with them.", 12, 9, 0,
+			table("Flows", "The largest flows with them.", width, 12, "",
 				query("table", object{"attributes": []string{"host", "iface", "sip", "dip", "dport", "proto", "verdict"}, "condition": "host in ($actors) & $condition", "limit": 50, "resolve": "$resolve"})),
 		},
 	}.titled("Actors", "unanswered", "Blocked")
@@ -54,9 +55,9 @@ func path() Dashboard {
 		Variables: append(cascade(), text("a", "A", "10.0.0.0/8", "Address, network or host name."),
 			text("b", "B", "0.0.0.0/0", "Address, network or host name."), condition()),
 		Panels: []panel{
-			sentence("Answer", "", 2, query("path", ends)),
-			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, 1, query("path", ends)),
-			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, 0, query("path", ends)),
+			sentence("Answer", "", query("path", ends)),
+			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, "services", query("path", ends)).times().texts("points"),
+			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, "views", query("path", ends)).names("host", "sides").times().texts("sources", "destinations"),
 			row("Over time"),
 			graph("Traffic between A and B", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "condition": "((sip = $a & dip = $b) | (sip = $b & dip = $a)) & $condition", "limit": 12, "mirror": true})),
@@ -71,9 +72,9 @@ func asymmetry() Dashboard {
 		Description: "Conversations of which one direction was seen here and the other elsewhere, or nowhere.",
 		Variables:   append(cascade(), condition(), top()),
 		Panels: []panel{
-			sentence("Answer", "", 1, query("asymmetry", object{"limit": "$top"})),
-			table("Pairs", "Forward is from the source, backward from the destination. Points are the host and interface that saw a direction.", width, 16, 0,
-				query("asymmetry", object{"limit": "$top"})),
+			sentence("Answer", "", query("asymmetry", object{"limit": "$top"})),
+			table("Pairs", "Forward is from the source, backward from the destination. Points are the host and interface that saw a direction.", width, 16, "pairs",
+				query("asymmetry", object{"limit": "$top"})).names("sip", "dip", "kind").texts("forward_points", "backward_points", "both_points", "text"),
 		},
 	}
 }
@@ -89,11 +90,11 @@ func hogs() Dashboard {
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 10, "mirror": true, "other": true})),
 			graph("Top talkers", "Conversations by their initiator, and the rest.", 12, 9,
 				query("timeseries", object{"attributes": []string{"sip"}, "limit": 10, "other": true})),
-			table("Average rate by source and link", "Over the whole range. The provisioned alert rule asks the same.", 12, 12, 0,
+			table("Average rate by source and link", "Over the whole range. The provisioned alert rule asks the same.", 12, 10, "",
 				query("table", object{"attributes": []string{"sip", "host", "iface"}, "limit": "$top", "unit": "average", "resolve": "$resolve"})),
-			table("Conversations", "Compared with the span of the same length before.", 12, 12, 0,
+			graph("Services", "By port and protocol.", 12, 10, query("timeseries", object{"attributes": []string{"dport", "proto"}, "limit": 10, "other": true})),
+			table("Conversations", "Compared with the span of the same length before.", width, 12, "",
 				query("table", object{"attributes": []string{"sip", "dip", "dport", "proto"}, "limit": "$top", "compare": "previous", "resolve": "$resolve"})),
-			graph("Services", "By port and protocol.", width, 9, query("timeseries", object{"attributes": []string{"dport", "proto"}, "limit": 10, "other": true})),
 		},
 	}
 }
@@ -105,11 +106,11 @@ func host() Dashboard {
 		Description: "What one host's interfaces saw, and how its probe is.",
 		Variables:   append(cascade(), condition(), top(), resolve()),
 		Panels: []panel{
-			table("State", "", width, 5, 0, query("hosts", object{})),
+			table("State", "", width, 6, "", query("hosts", object{})),
 			graph("Interfaces", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 12, "mirror": true})),
-			table("Talkers", "", 12, 10, 0, query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
-			table("Services", "", 12, 10, 0, query("table", object{"attributes": []string{"dport", "proto", "verdict"}, "limit": "$top"})),
+			table("Talkers", "", 12, 10, "", query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
+			table("Services", "", 12, 10, "", query("table", object{"attributes": []string{"dport", "proto", "verdict"}, "limit": "$top"})),
 		},
 	}
 }
@@ -121,10 +122,10 @@ func fleetHealth() Dashboard {
 		Description: "Which hosts answer, how far their data reach, and what they lost.",
 		Variables:   cascade(),
 		Panels: []panel{
-			table("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", width, 16, 0, query("hosts", object{})),
+			table("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", width, 12, "", query("hosts", object{})),
 			row("What they record"),
 			graph("Packets by host", "A gap is time without data.", 12, 9, query("timeseries", object{"attributes": []string{"host"}, "value": "packets", "limit": 20, "other": true})),
-			table("What each host did", "To answer a query over this range.", 12, 9, 1, query("table", object{"attributes": []string{"host"}, "limit": 1000, "debug": true})),
+			table("What each host did", "To answer a query over this range.", 12, 9, "debug", query("table", object{"attributes": []string{"host"}, "limit": 1000})),
 		},
 	}.without("condition")
 }

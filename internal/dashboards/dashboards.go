@@ -89,7 +89,6 @@ func query(kind string, members object) object {
 type Query struct {
 	Title  string
 	Query  map[string]any
-	Frame  int      // the number of the frame that it shows
 	Fields []string // whose look it changes
 }
 
@@ -101,7 +100,6 @@ func (d Dashboard) Queries() []Query {
 			continue
 		}
 		q := Query{Title: p.title, Query: p.query}
-		q.Frame, _ = p.options["frameIndex"].(int)
 		for _, o := range p.overrides {
 			q.Fields = append(q.Fields, o["matcher"].(object)["options"].(string))
 		}

@@ -61,25 +61,73 @@ func row(title string) panel { return panel{title: title} }
 // graph shows a time series.
 func graph(title, help string, w, h int, q object) panel {
 	return panel{kind: "timeseries", title: title, help: help, width: w, height: h, query: q,
-		defaults: object{"custom": object{"fillOpacity": 10, "lineWidth": 1, "showPoints": "auto", "spanNulls": false, "axisCenteredZero": false}},
+		defaults: object{"custom": object{"fillOpacity": 10, "lineWidth": 1, "showPoints": "never", "spanNulls": false, "axisCenteredZero": false}},
 		options: object{
 			"legend":  object{"displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": []string{"mean", "max"}},
 			"tooltip": object{"mode": "multi", "sort": "desc"},
 		}}
 }
 
-// table shows the frame of that number, which for most queries is 0, the answer itself.
-func table(title, help string, w, h, frame int, q object) panel {
-	return panel{kind: "table", title: title, help: help, width: w, height: h, query: q,
-		defaults: object{"custom": object{"align": "auto", "filterable": true}},
-		options:  object{"showHeader": true, "cellHeight": "sm", "frameIndex": frame, "footer": object{"show": false, "reducer": []string{"sum"}, "fields": ""}}}
+// Widths of columns in pixels: ten fit into a panel over the whole width, six into half of it.
+const (
+	leastColumn = 88
+	nameColumn  = 128 // of addresses and hosts
+	timeColumn  = 164
+	textColumn  = 220
+)
+
+// table shows a table of the answer, of which there is one for most queries; its name is empty then. Columns are as wide as
+// they can be where all of them fit into the panel, and not below what a figure takes.
+func table(title, help string, w, h int, frame string, q object) panel {
+	if frame != "" {
+		q["frame"] = frame
+	}
+	p := panel{kind: "table", title: title, help: help, width: w, height: h, query: q,
+		defaults: object{"custom": object{"align": "auto", "minWidth": leastColumn, "wrapHeaderText": true}},
+		options:  object{"showHeader": true, "cellHeight": "sm", "footer": object{"show": false, "reducer": []string{"sum"}, "fields": ""}}}
+	return p.names(named(q)...)
 }
 
-// sentence shows the frame that says the answer in words, with what it covers.
-func sentence(title, help string, frame int, q object) panel {
-	p := table(title, help, width, 4, frame, q)
-	p.defaults = object{"custom": object{"align": "left", "wrapText": true}}
-	p.overrides = []object{column("answer", property("custom.minWidth", 300)), column("coverage", property("custom.minWidth", 400))}
+// names gives fields of addresses and hosts the room that most of them need.
+func (p panel) names(fields ...string) panel { return p.atLeast(nameColumn, fields...) }
+
+// times gives the fields that say when something was seen the room they need.
+func (p panel) times() panel { return p.atLeast(timeColumn, "first_seen", "last_seen") }
+
+func (p panel) atLeast(pixels int, fields ...string) panel {
+	for _, name := range fields {
+		p.overrides = append(p.overrides, column(name, property("custom.minWidth", pixels)))
+	}
+	return p
+}
+
+// texts gives fields of lists and sentences some room; what is longer takes more lines.
+func (p panel) texts(fields ...string) panel {
+	for _, name := range fields {
+		p.overrides = append(p.overrides, column(name, property("custom.minWidth", textColumn), property("custom.wrapText", true)))
+	}
+	return p
+}
+
+// named are the fields of a table's query that hold addresses, names of hosts, and the bar of the share.
+func named(q object) (list []string) {
+	attributes, _ := q["attributes"].([]string)
+	for _, name := range attributes {
+		if name == "sip" || name == "dip" || name == "host" {
+			list = append(list, name)
+		}
+	}
+	if q["queryType"] == "table" && q["frame"] == nil {
+		list = append(list, "share")
+	}
+	return list
+}
+
+// sentence shows the table that says the answer in words, with what it covers.
+func sentence(title, help string, q object) panel {
+	p := table(title, help, width, 6, "answer", q)
+	p.defaults = object{"custom": object{"align": "left", "wrapText": true, "minWidth": leastColumn, "wrapHeaderText": true}}
+	p.overrides = []object{column("answer", property("custom.minWidth", 2*textColumn)), column("coverage", property("custom.minWidth", 2*textColumn))}
 	return p
 }
 

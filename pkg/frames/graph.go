@@ -104,6 +104,9 @@ func isAddress(column wire.Column) bool {
 }
 
 func graphFrame(name string, fields ...*data.Field) *data.Frame {
+	for _, f := range fields {
+		f.Config.DisplayName = f.Config.DisplayNameFromDS // the panel's legend knows no other
+	}
 	frame := data.NewFrame(name, fields...)
 	frame.SetMeta(&data.FrameMeta{PreferredVisualization: data.VisTypeNodeGraph})
 	return frame

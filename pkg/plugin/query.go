@@ -47,6 +47,7 @@ type Query struct {
 	Partial    bool           `json:"partial"`    // show answers while hosts still answer: the front end streams
 	Strict     bool           `json:"strict"`     // an error where a host is missing
 	Debug      bool           `json:"debug"`      // a frame on what each host did
+	Frame      string         `json:"frame"`      // the one table to send of an answer of several; empty: all of them
 	Dedupe     string         `json:"dedupe"`     // sum, max: flows that several hosts saw
 	A          string         `json:"a"`          // the two ends of a path
 	B          string         `json:"b"`

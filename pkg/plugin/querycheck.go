@@ -31,6 +31,7 @@ func (q *Query) check() error {
 		{"unit", q.Unit, []string{unitRate, unitTotal, unitAverage}},
 		{"sort", q.Sort, []string{"", "bytes", "packets", "time"}},
 		{"dedupe", q.Dedupe, []string{"", "sum", "max"}},
+		{"frame", q.Frame, append([]string{"", frameDebug}, kind.frames...)},
 	} {
 		if !slices.Contains(member.known, member.value) {
 			return unknown(member.name, member.value, member.known...)

@@ -20,9 +20,14 @@ type queryType struct {
 	attributes     []string // default
 	unit           string   // default
 	// options are the members beyond those that every type honours (servers, hosts, interfaces, condition, limit,
-	// strict, debug) and those that are its subject (a, b, actors, variable, label, attributes, direction, value, unit).
+	// strict, debug, frame) and those that are its subject (a, b, actors, variable, label, attributes, direction, value, unit).
 	options []string
+	// frames are the names of those of the answer, if there are several; that of debug comes on top.
+	frames []string
 }
+
+// frameDebug is the name of the frame on what each host did.
+const frameDebug = "debug"
 
 // queryTypes lists the kinds in the order of the editor. A thousand series are past what a graph can show, a hundred
 // thousand rows past what a browser paints.
@@ -35,24 +40,24 @@ func lookupType(name string) (queryType, bool) {
 	switch name {
 	case typeTable:
 		return queryType{25, 100_000, flow, unitTotal,
-			[]string{"sort", "ascending", "resolution", "other", "compare", "resolve", "enrich", "dedupe"}}, true
+			[]string{"sort", "ascending", "resolution", "other", "compare", "resolve", "enrich", "dedupe"}, nil}, true
 	case typeSeries:
 		return queryType{10, 1_000, flow, unitRate,
-			[]string{"sort", "ascending", "resolution", "other", "compare", "mirror", "resolve", "dedupe"}}, true
+			[]string{"sort", "ascending", "resolution", "other", "compare", "mirror", "resolve", "dedupe"}, nil}, true
 	case typeActors:
-		return queryType{100, 10_000, nil, unitTotal, []string{"resolve"}}, true
+		return queryType{100, 10_000, nil, unitTotal, []string{"resolve"}, []string{"actors", "answer"}}, true
 	case typePath:
-		return queryType{1_000, 10_000, nil, unitTotal, nil}, true
+		return queryType{1_000, 10_000, nil, unitTotal, nil, []string{"views", "services", "answer"}}, true
 	case typeAsymmetry:
-		return queryType{25, 10_000, nil, unitTotal, []string{"resolve"}}, true
+		return queryType{25, 10_000, nil, unitTotal, []string{"resolve"}, []string{"pairs", "answer"}}, true
 	case typeGraph:
-		return queryType{50, 1_000, flow[:2], unitTotal, []string{"sort", "ascending", "resolve", "enrich", "dedupe"}}, true
+		return queryType{50, 1_000, flow[:2], unitTotal, []string{"sort", "ascending", "resolve", "enrich", "dedupe"}, nil}, true
 	case typeHosts:
-		return queryType{1_000, 10_000, nil, unitTotal, nil}, true
+		return queryType{1_000, 10_000, nil, unitTotal, nil, nil}, true
 	case typeVariable:
-		return queryType{1_000, 10_000, nil, unitTotal, nil}, true
+		return queryType{1_000, 10_000, nil, unitTotal, nil, nil}, true
 	case typeAnnotations:
-		return queryType{100, 10_000, flow, unitTotal, []string{"resolution", "resolve", "dedupe"}}, true
+		return queryType{100, 10_000, flow, unitTotal, []string{"resolution", "resolve", "dedupe"}, nil}, true
 	}
 	return queryType{}, false
 }

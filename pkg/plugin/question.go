@@ -95,11 +95,22 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 	if err := q.usable(a.result); err != nil {
 		return nil, err
 	}
-	q.describe(a, 0, 0)
-	if q.query.Debug && !q.alert {
+	if (q.query.Debug || q.query.Frame == frameDebug) && !q.alert {
 		a.frames = append(a.frames, frames.Debug(a.result))
 	}
+	a.choose(q.query.Frame)
+	q.describe(a, 0, 0)
 	return a.frames, nil
+}
+
+// choose leaves the frame of that name, if there is one: a panel shows the first of several, and asks its viewer which.
+func (a *answer) choose(name string) {
+	for _, f := range a.frames {
+		if name != "" && f.Name == name {
+			a.frames = data.Frames{f}
+			return
+		}
+	}
 }
 
 // usable refuses an answer that nobody gave, and of a strict query one that lacks a part. The state of hosts is an

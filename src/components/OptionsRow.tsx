@@ -85,6 +85,17 @@ export function OptionsRow({ query, servers, onChange }: Props) {
           />
         </InlineField>
       )}
+      {has('frame') && (
+        <InlineField label="tables" tooltip="Which of the answer's tables this panel shows">
+          <Combobox
+            id={id('frame')}
+            width={16}
+            options={['', ...typeInfo(query).frames, 'debug'].map((value) => ({ label: value || 'all', value }))}
+            value={query.frame}
+            onChange={({ value }) => onChange({ frame: value })}
+          />
+        </InlineField>
+      )}
       {has('servers') && (
         <InlineField label="servers" tooltip="Those of this data source; others are not asked">
           <NamePicker
