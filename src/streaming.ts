@@ -27,7 +27,9 @@ const ONE_FRAME = new Set<QueryType>(['table', 'timeseries']);
 
 /** Whether the answer to a query can be shown while hosts are still answering. */
 export function canStream(query: WeirQuery, request: DataQueryRequest<WeirQuery>): boolean {
-  return query.partial && ONE_FRAME.has(query.queryType) && !query.debug && query.frame === '' && WATCHED.has(request.app);
+  return (
+    query.partial && ONE_FRAME.has(query.queryType) && !query.debug && query.frame === '' && WATCHED.has(request.app)
+  );
 }
 
 /**
