@@ -34,6 +34,12 @@ func Demo(ctx context.Context, once *bool) error {
 	return devtool.Demo(ctx, once != nil && *once)
 }
 
+// Package makes the plugin's archive for Grafana, with binaries for all platforms, and checks it as Grafana's catalog
+// would. With --here it has this machine's binary only, and takes seconds instead of minutes.
+func Package(ctx context.Context, here *bool) error {
+	return devtool.PackagePlugin(ctx, here == nil || !*here)
+}
+
 // Test runs all tests: unit, race, fuzz seeds, capture in network namespaces, front end, browser end-to-end.
 func Test(ctx context.Context) error { return devtool.Test(ctx) }
 

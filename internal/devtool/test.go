@@ -36,7 +36,10 @@ func Test(ctx context.Context) error {
 	} else {
 		fmt.Println("  no Node here (20 or later): front-end and browser tests are left out")
 	}
-	return RunAll(ctx, steps...)
+	if err := RunAll(ctx, steps...); err != nil || !HaveNode() {
+		return err
+	}
+	return PackagePlugin(ctx, false)
 }
 
 // Build builds what the end-to-end tests run.
