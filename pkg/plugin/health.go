@@ -30,6 +30,7 @@ type checkup struct {
 	fault  string // empty: it answers
 	remedy string
 	facts  string // who it is, where it answers
+	kind   string // what it is, if it is no probe of ours
 	behind string // what is wrong behind a gateway
 	skew   time.Duration
 }
@@ -76,11 +77,24 @@ func check(ctx context.Context, s server, now func() time.Time) checkup {
 	}
 	c.facts = fmt.Sprintf("%s %s on %s, %s, interval %s",
 		info.Name, info.Version, catalog.Host, count(len(catalog.Interfaces), "interface"), catalog.Interval)
-	c.behind = behindGateway(catalog)
+	c.kind, c.behind = kindOf(info.Kind, catalog), behindGateway(catalog)
 	if !catalog.Now.IsZero() {
 		c.skew = catalog.Now.Sub(now()).Round(time.Second)
 	}
 	return c
+}
+
+// kindOf is what a server turned out to be; nothing for a probe, which is what most are.
+func kindOf(kind client.ServerKind, catalog *wire.Catalog) string {
+	switch kind {
+	case client.ServerGateway:
+		return "a gateway of " + count(len(catalog.Hosts), "host")
+	case client.ServerGoProbe:
+		return "a goProbe sensor"
+	case client.ServerGlobalQuery:
+		return "goProbe's global-query"
+	}
+	return ""
 }
 
 // behindGateway names the hosts behind a gateway that did not answer it; empty if all did.
@@ -212,7 +226,9 @@ func (c checkup) clock() string {
 func names(checks []checkup) string {
 	list := make([]string, len(checks))
 	for i, c := range checks {
-		list[i] = c.name
+		if list[i] = c.name; c.kind != "" {
+			list[i] += " (" + c.kind + ")"
+		}
 	}
 	return strings.Join(list, ", ")
 }

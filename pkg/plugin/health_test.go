@@ -42,6 +42,17 @@ func TestHealthOfAllServers(t *testing.T) {
 	}
 }
 
+// What a server turns out to be is said, whatever the settings call it.
+func TestHealthSaysWhatItFound(t *testing.T) {
+	gateway, sensor := newFake("gate"), newFake("old")
+	gateway.info.Kind, gateway.catalog.Hosts = client.ServerGateway, []wire.CatalogHost{{Name: "a", State: wire.StateOK}, {Name: "b", State: wire.StateOK}}
+	sensor.info.Kind = client.ServerGoProbe
+	result, _ := health(t, sourceOf([]string{"gate", "old"}, gateway, sensor))
+	if want := "2 servers answer: gate (a gateway of 2 hosts), old (a goProbe sensor)"; result.Message != want {
+		t.Errorf("%q, want %q", result.Message, want)
+	}
+}
+
 // TestHealthNamesEachFault: the server, what is wrong, what helps; the worst come first in the list.
 func TestHealthNamesEachFault(t *testing.T) {
 	good := newFake("amsterdam")
