@@ -129,6 +129,9 @@ func BenchmarkCompare(b *testing.B) {
 			if c.rows == compareRows {
 				b.ReportMetric(ms(q.bound), "bound-CPU-ms")
 			}
+			if q.name == "Q6" { // a look-up is what one waits for when the disk has to be asked
+				b.ReportMetric(float64(c.cold(b, q))/1e6, "cold-MB-read")
+			}
 		})
 	}
 }
@@ -244,6 +247,14 @@ func (c *comparison) queryArgs(q question) []string {
 		arguments = append(arguments, strings.ReplaceAll(a, "ACTORS", c.actors))
 	}
 	return arguments
+}
+
+// cold is how many bytes a question reads from the disk when nothing of the store is in memory.
+func (c *comparison) cold(b *testing.B, q question) int64 {
+	forget(b, c.store)
+	command := exec.Command(binary(b, clientProgram), c.queryArgs(q)...)
+	spend(b, command)
+	return command.ProcessState.SysUsage().(*syscall.Rusage).Inblock * 512
 }
 
 // repeat runs weir a few times and returns the least times and the most memory.

@@ -73,6 +73,7 @@ func (r *run) collect(ctx context.Context, index uint16, iface string, now time.
 	if err != nil {
 		return err
 	}
+	r.looked(iface+" log", "in no segment yet", stats.Blocks, int64(stats.Rows), stats.BytesRead)
 	for i := range live {
 		if live[i].stored {
 			continue
@@ -80,6 +81,7 @@ func (r *run) collect(ctx context.Context, index uint16, iface string, now time.
 		if err := add(live[i].interval, live[i].records); err != nil {
 			return err
 		}
+		r.looked(iface+" live", "counted now, in memory", 1, int64(len(live[i].records)), 0)
 		r.cover(index, live[i].interval, min(live[i].interval.End, now.Unix()))
 	}
 	return nil

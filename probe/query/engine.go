@@ -181,6 +181,7 @@ type run struct {
 	seen        map[key]seenSpan // of groups of rows that are in no segment; nil: not asked for
 	seenAll     bool             // seen has all groups
 	steps       []*part
+	unsegmented []wire.ExplainStep // what was looked at that is in no segment
 	progress    progress
 
 	mu    sync.Mutex // guards what follows while segments are read

@@ -16,6 +16,14 @@ func (r *run) explanation() *wire.Explain {
 		return nil
 	}
 	e := &wire.Explain{Steps: []wire.ExplainStep{}}
+	for _, step := range r.unsegmented {
+		e.BytesRead += step.BytesRead
+		if len(e.Steps) == maxSteps {
+			e.Omitted++
+			continue
+		}
+		e.Steps = append(e.Steps, step)
+	}
 	for _, p := range r.steps {
 		e.BytesRead += uint64(p.read)
 		if len(e.Steps) == maxSteps {
@@ -28,6 +36,14 @@ func (r *run) explanation() *wire.Explain {
 		})
 	}
 	return e
+}
+
+// looked notes rows that were looked at one by one, of a log or of an interval that is being counted; nothing where there
+// are none.
+func (r *run) looked(source, reason string, blocks uint64, rows int64, bytes uint64) {
+	if r.query.Explain && blocks > 0 {
+		r.unsegmented = append(r.unsegmented, wire.ExplainStep{Source: source, Method: methodRows.String(), Reason: reason, Rows: rows, BytesRead: bytes})
+	}
 }
 
 // Progress is how far a query is.

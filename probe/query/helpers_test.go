@@ -47,6 +47,7 @@ func (m memory) Scan(ctx context.Context, iface string, first, last int64, visit
 			continue
 		}
 		stats.Blocks++
+		stats.Rows += uint64(len(b.records))
 		iv := b.Interval
 		for rest := b.records; ; {
 			n := min(2, len(rest))

@@ -123,3 +123,18 @@ func TestPartsOfAnInterval(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// An explanation lists what is in no segment, too: logs and what is counted now.
+func TestExplainLogAndLive(t *testing.T) {
+	row := record(0x0a000001, 0x08080808, 53, flow.UDP, 10)
+	past := memory{}
+	past.add("eth0", noon, 1, row, record(0x0a000002, 0x08080808, 53, flow.UDP, 10))
+	result := ask(t, engine(t, Deps{Stored: past, Live: current(row)}), wire.Request{Query: "sip", Live: true, Explain: true})
+	want := []wire.ExplainStep{
+		{Source: "eth0 log", Method: "rows", Reason: "in no segment yet", Rows: 2, BytesRead: result.Summary.Explain.BytesRead},
+		{Source: "eth0 live", Method: "rows", Reason: "counted now, in memory", Rows: 1},
+	}
+	if diff := cmp.Diff(want, result.Summary.Explain.Steps); diff != "" {
+		t.Error(diff)
+	}
+}
