@@ -27,18 +27,20 @@ type hitsVerb struct {
 func (a *app) actorsHitsCommand() *cobra.Command {
 	v := &hitsVerb{reportVerb: reportVerb{app: a}}
 	command := &cobra.Command{
-		Use:   "hits [-d DIR | --server ADDR]... [flags] FILE|@NAME",
+		Use:   "hits [-d DIR | --server ADDR]... [flags] FILE|@NAME|ADDRESS",
 		Short: "Say which addresses of a list were seen: where, when, with what outcome; or prove that none was",
 		Long: `Ask whether any address of a list touched, or was touched by, any system: first and last seen, hosts, companies,
 ports, bytes, and what became of the attempts to connect, by who began them. Without a hit the answer says what
 that proves: how many hosts answered, and from when to when they have data.
 
 FILE is a list as weir actors check reads it; servers are given it once, and know it by its content. Entries that
-are not valid in the span are left out. @NAME is a list that the servers know by that name.
+are not valid in the span are left out. @NAME is a list that the servers know by that name. ADDRESS, or a network such
+as 198.51.100.0/24, is a list of one.
 
 Exit code: 0 for an answer, with hits or without; 1 if nobody answered; with --expect-none 1 for a hit, or for a
 host that did not answer in full; 2 for a question that cannot be asked.`,
 		Example: `  weir actors hits indicators.csv
+  weir actors hits -f -7d 198.51.100.23
   weir actors hits --server https://gateway:8145 -f -90d feodo.csv
   weir actors hits --server https://gateway:8145 --expect-none @c2`,
 		Args: func(_ *cobra.Command, arguments []string) error {
@@ -83,9 +85,12 @@ func (v *hitsVerb) run(ctx context.Context, source string) error {
 // readActors reads the list. One that holds nothing, or that was hardly read, is refused: the answer would prove
 // nothing.
 func (v *hitsVerb) readActors(path string) (*actors.List, error) {
-	text, err := (&actorsVerb{app: v.app}).read(path)
-	if err != nil {
-		return nil, err
+	text := []byte(path)
+	if !isAddress(path) {
+		var err error
+		if text, err = (&actorsVerb{app: v.app}).read(path); err != nil {
+			return nil, err
+		}
 	}
 	list, err := actors.Parse(text, v.listFormat)
 	if err == nil && list.Health().State == actors.StateAlarm {
@@ -99,6 +104,15 @@ func (v *hitsVerb) readActors(path string) (*actors.List, error) {
 		v.app.note("%s: %s", path, warning)
 	}
 	return list, nil
+}
+
+// isAddress says that the argument is an address or a network, and no file.
+func isAddress(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	_, err := netip.ParsePrefix(text)
+	return err == nil
 }
 
 func (v *hitsVerb) hits(ctx context.Context, q reports.Querier, source string) error {

@@ -1,11 +1,11 @@
 package flow
 
 // Nearest returns the candidate closest to the word that was typed, for "did you mean" hints: at most two edits
-// away (one for words of up to three letters), where exchanging two neighbours is one edit. Words longer than
+// away (one for words of up to four letters), where exchanging two neighbours is one edit. Words longer than
 // 64 bytes are not compared.
 func Nearest(word string, candidates []string) (string, bool) {
 	limit := 2
-	if len(word) <= 3 {
+	if len(word) <= 4 {
 		limit = 1
 	}
 	if len(word) == 0 || len(word) > 64 {
