@@ -87,8 +87,8 @@ func (f *Fleet) lastCatalog(ctx context.Context, h Host) *wire.Catalog {
 }
 
 // Catalog is the union of what the hosts say that answer, and says of each whether it did; where none does, it has no
-// interfaces.
-func (f *Fleet) Catalog(ctx context.Context) *wire.Catalog {
+// interfaces. It satisfies serve.Querier, and fails never.
+func (f *Fleet) Catalog(ctx context.Context) (*wire.Catalog, error) {
 	hosts := f.list()
 	list := f.catalogs(ctx, hosts, f.cfg.CatalogAge)
 	union := &wire.Catalog{
@@ -111,7 +111,7 @@ func (f *Fleet) Catalog(ctx context.Context) *wire.Catalog {
 		union.Interfaces = append(union.Interfaces, interfaces[name])
 	}
 	union.Hosts = catalogHosts(hosts, list)
-	return union
+	return union, nil
 }
 
 // features are those that all servers have that know extensions at all: what goProbe lacks is done by its client.

@@ -16,7 +16,10 @@ func TestCatalog(t *testing.T) {
 	if len(list) != 3 || list[0].Name != "a" || list[0].Catalog == nil || list[2].Err == nil {
 		t.Errorf("%+v", list)
 	}
-	union := f.Catalog(t.Context())
+	union, err := f.Catalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []wire.CatalogInterface{{Name: "a-only", Capturing: true}, {Name: "b-only", Capturing: true}, {Name: "eth0", First: now, Last: now.Add(time.Hour)}}
 	if diff := cmp.Diff(want, union.Interfaces); diff != "" {
 		t.Error(diff)
@@ -24,8 +27,8 @@ func TestCatalog(t *testing.T) {
 	if union.Kind != "gateway" || union.Interval != 5*time.Minute || len(union.Fields) == 0 {
 		t.Errorf("%+v", union)
 	}
-	nobody := newFleet(t, DefaultConfig(), &store{name: "down", err: errors.New("no route")}).Catalog(t.Context())
-	if len(nobody.Hosts) != 1 || nobody.Hosts[0].State != wire.StateError || nobody.Hosts[0].Error != "no route" || nobody.Interfaces == nil {
+	nobody, err := newFleet(t, DefaultConfig(), &store{name: "down", err: errors.New("no route")}).Catalog(t.Context())
+	if err != nil || len(nobody.Hosts) != 1 || nobody.Hosts[0].State != wire.StateError || nobody.Hosts[0].Error != "no route" || nobody.Interfaces == nil {
 		t.Errorf("the catalog where nobody answers: %+v", nobody)
 	}
 }

@@ -140,7 +140,10 @@ func (g *Gateway) Query(ctx context.Context, q *wire.Query, progress func(*wire.
 
 // Catalog satisfies serve.Querier.
 func (g *Gateway) Catalog(ctx context.Context) (*wire.Catalog, error) {
-	c := g.fleet.Load().Catalog(ctx)
+	c, err := g.fleet.Load().Catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
 	c.Version, c.Lists = version.String(), g.lists.Healths()
 	return c, nil
 }
