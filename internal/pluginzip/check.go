@@ -123,7 +123,7 @@ func (c *checker) read(name string) ([]byte, bool) {
 		c.fault("%s: %w", name, err)
 		return nil, false
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, mostFileSize))
 	if err != nil || len(text) == 0 {
 		c.fault("%s: %d bytes, %v", name, len(text), err)

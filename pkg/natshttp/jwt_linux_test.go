@@ -33,21 +33,21 @@ func newIssuer(t *testing.T, create func() (nkeys.KeyPair, error)) issuer {
 	return issuer{pair, public}
 }
 
-// account is a new account that the operator signs, and its token.
-func (operator issuer) account(t *testing.T, name string) (account issuer, token string) {
+// account is a new account that an operator signs, and its token.
+func (i issuer) account(t *testing.T, name string) (account issuer, token string) {
 	t.Helper()
 	account = newIssuer(t, nkeys.CreateAccount)
 	claims := jwt.NewAccountClaims(account.public)
 	claims.Name = name
-	token, err := claims.Encode(operator.pair)
+	token, err := claims.Encode(i.pair)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return account, token
 }
 
-// credentials are the text of a .creds file of a new user of the account.
-func (account issuer) credentials(t *testing.T, expires time.Time, permissions *Permissions) string {
+// credentials are the text of a .creds file of a new user of an account.
+func (i issuer) credentials(t *testing.T, expires time.Time, permissions *Permissions) string {
 	t.Helper()
 	user := newIssuer(t, nkeys.CreateUser)
 	claims := jwt.NewUserClaims(user.public)
@@ -58,7 +58,7 @@ func (account issuer) credentials(t *testing.T, expires time.Time, permissions *
 		claims.Sub.Allow, claims.Pub.Allow = permissions.Subscribe, permissions.Publish
 		claims.Resp = &jwt.ResponsePermission{MaxMsgs: MaxResponses, Expires: MaxRequest}
 	}
-	token, err := claims.Encode(account.pair)
+	token, err := claims.Encode(i.pair)
 	if err != nil {
 		t.Fatal(err)
 	}
