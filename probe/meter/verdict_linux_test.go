@@ -339,6 +339,7 @@ func checkRoundTrip(t *testing.T, near, far *netns.NS, want time.Duration) {
 			t.Fatal(err)
 		}
 	}
+	time.Sleep(want) // the near end is connected while its last packet is still under way to the far end
 	for end, m := range meters {
 		records := m.finish(2)
 		if !m.source.timed.Load() {
