@@ -36,7 +36,7 @@ func actors() Dashboard {
 		Panels: []panel{
 			sentence("Answer", "With what the data cover: an answer without hits counts as far as that reaches.", query("actors", object{"actors": "$actors"})),
 			table("Actors", "Blocked are attempts without an answer: usually a filter, sometimes a host that is not there.", width, 10, "actors", query("actors", object{"actors": "$actors", "limit": 1000})).
-				names("actor").times().texts("hosts", "interfaces", "ports", "systems"),
+				names("actor").times("first_seen", "last_seen").texts("hosts", "interfaces", "ports", "systems"),
 			row("Traffic with them"),
 			graph("Over time", "Bits per second with all of the actors, by host.", width, 8,
 				query("timeseries", object{"attributes": []string{"host"}, "condition": "host in ($actors) & $condition", "limit": 10, "other": true, "mirror": true})),
@@ -56,8 +56,8 @@ func path() Dashboard {
 			text("b", "B", "0.0.0.0/0", "Address, network or host name."), condition()),
 		Panels: []panel{
 			sentence("Answer", "", query("path", ends)),
-			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, "services", query("path", ends)).times().texts("points"),
-			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, "views", query("path", ends)).names("host", "sides").times().texts("sources", "destinations"),
+			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, "services", query("path", ends)).times("first_seen", "last_seen").texts("points"),
+			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, "views", query("path", ends)).names("host", "sides").times("first_seen", "last_seen").texts("sources", "destinations"),
 			row("Over time"),
 			graph("Traffic between A and B", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "condition": "((sip = $a & dip = $b) | (sip = $b & dip = $a)) & $condition", "limit": 12, "mirror": true})),
@@ -106,7 +106,7 @@ func host() Dashboard {
 		Description: "What one host's interfaces saw, and how its probe is.",
 		Variables:   append(cascade(), condition(), top(), resolve()),
 		Panels: []panel{
-			table("State", "", width, 6, "", query("hosts", object{})),
+			table("State", "", width, 6, "", query("hosts", object{})).names("host").times("first", "last"),
 			graph("Interfaces", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 12, "mirror": true})),
 			table("Talkers", "", 12, 10, "", query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
@@ -122,7 +122,7 @@ func fleetHealth() Dashboard {
 		Description: "Which hosts answer, how far their data reach, and what they lost.",
 		Variables:   cascade(),
 		Panels: []panel{
-			table("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", width, 12, "", query("hosts", object{})),
+			table("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", width, 12, "", query("hosts", object{})).names("host").times("first", "last"),
 			row("What they record"),
 			graph("Packets by host", "A gap is time without data.", 12, 9, query("timeseries", object{"attributes": []string{"host"}, "value": "packets", "limit": 20, "other": true})),
 			table("What each host did", "To answer a query over this range.", 12, 9, "debug", query("table", object{"attributes": []string{"host"}, "limit": 1000})),

@@ -91,8 +91,8 @@ func table(title, help string, w, h int, frame string, q object) panel {
 // names gives fields of addresses and hosts the room that most of them need.
 func (p panel) names(fields ...string) panel { return p.atLeast(nameColumn, fields...) }
 
-// times gives the fields that say when something was seen the room they need.
-func (p panel) times() panel { return p.atLeast(timeColumn, "first_seen", "last_seen") }
+// times gives fields of times the room they need.
+func (p panel) times(fields ...string) panel { return p.atLeast(timeColumn, fields...) }
 
 func (p panel) atLeast(pixels int, fields ...string) panel {
 	for _, name := range fields {
@@ -101,13 +101,8 @@ func (p panel) atLeast(pixels int, fields ...string) panel {
 	return p
 }
 
-// texts gives fields of lists and sentences some room; what is longer takes more lines.
-func (p panel) texts(fields ...string) panel {
-	for _, name := range fields {
-		p.overrides = append(p.overrides, column(name, property("custom.minWidth", textColumn), property("custom.wrapText", true)))
-	}
-	return p
-}
+// texts gives fields of lists and sentences some room; the rest of what is longer is seen where the pointer is.
+func (p panel) texts(fields ...string) panel { return p.atLeast(textColumn, fields...) }
 
 // named are the fields of a table's query that hold addresses, names of hosts, and the bar of the share.
 func named(q object) (list []string) {

@@ -125,8 +125,11 @@ func (c *checker) read(name string) ([]byte, bool) {
 	}
 	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, mostFileSize))
-	if err != nil || len(text) == 0 {
-		c.fault("%s: %d bytes, %v", name, len(text), err)
+	if err == nil && len(text) == 0 {
+		err = errors.New("empty")
+	}
+	if err != nil {
+		c.fault("%s: %w", name, err)
 		return nil, false
 	}
 	return text, true

@@ -178,11 +178,11 @@ func TestPathSentences(t *testing.T) {
 		oneSided string
 	}{
 		{"nothing", []place{r1}, nil, "not seen", "nothing was seen between 10.1.0.1 and 10.2.0.0/24; 1 of 1 host answered, data covers 21 Nov 11:01 .. now on 1", ""},
-		{"accepted", []place{r1, r2}, []truth{accepted(443)}, "accepted", "accepted: yes tcp/443 by 10.1.0.1 (1 attempt: 1 accepted)", ""},
+		{"accepted", []place{r1, r2}, []truth{accepted(443)}, "accepted", "accepted: yes, tcp/443 by 10.1.0.1 (1 attempt: 1 accepted)", ""},
 		{"blocked", []place{r1}, []truth{blocked(23)}, "unanswered", "accepted: no; unanswered, which is usually a filter: tcp/23 by 10.1.0.1 at r1 eth0 (1 attempt: 1 unanswered)", ""},
 		{"refused", []place{r1, r2}, []truth{refused, accepted(443)}, "accepted",
-			"accepted: yes tcp/443 by 10.1.0.1 (1 attempt: 1 accepted); rejected: tcp/22 by 10.1.0.1 at r1 eth0, r2 eth0 (1 attempt: 1 rejected)", ""},
-		{"asymmetric", []place{forth, back}, []truth{accepted(443)}, "accepted", "accepted: yes tcp/443 by 10.1.0.1 (1 attempt: 1 accepted); 2 one-sided views",
+			"accepted: yes, tcp/443 by 10.1.0.1 (1 attempt: 1 accepted); rejected: tcp/22 by 10.1.0.1 at r1 eth0, r2 eth0 (1 attempt: 1 rejected)", ""},
+		{"asymmetric", []place{forth, back}, []truth{accepted(443)}, "accepted", "accepted: yes, tcp/443 by 10.1.0.1 (1 attempt: 1 accepted); 2 one-sided views",
 			"tcp/443: r1 eth0 saw a to b only; the other direction was seen at r2 eth0"},
 	} {
 		answer, err := Path(t.Context(), scene(t, test.places, test.truths...), PathQuestion{A: "10.1.0.1", B: "10.2.0.0/24", Scope: Scope{First: "-1h", Now: now()}})

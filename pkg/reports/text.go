@@ -31,7 +31,7 @@ func (a *PathAnswer) text() string {
 	parts := []string{"accepted: no"}
 	switch a.Verdict {
 	case flow.VerdictAccepted.String():
-		parts[0] = "accepted: yes" + a.named(flow.VerdictAccepted)
+		parts[0] = "accepted: yes," + a.named(flow.VerdictAccepted)
 	case flow.VerdictNone.String():
 		parts[0] = "no attempt was seen"
 	}
