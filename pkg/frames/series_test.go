@@ -62,6 +62,12 @@ func TestSeriesGolden(t *testing.T) {
 		total.Rows[i].Attributes = wire.Attributes{}
 		total.Rows[i].Labels.Host, total.Rows[i].Labels.Iface = "amsterdam", fmt.Sprint("eth", i) // not asked for
 	}
+	yesterday := bins5()
+	yesterday.Summary.Other, yesterday.Rows = nil, yesterday.Rows[:2]
+	for i := range yesterday.Rows {
+		yesterday.Rows[i].Labels.Timestamp = yesterday.Rows[i].Labels.Timestamp.AddDate(0, 0, -1)
+		yesterday.Rows[i].Counters = counters(uint64(i+1)*3_000, 1_500, 30, 15)
+	}
 	nothing := &wire.Result{HostsStatuses: map[string]wire.Status{"amsterdam": {Code: wire.CodeMissingData, State: wire.StateNoData}}}
 	for _, test := range []struct {
 		name   string
@@ -71,6 +77,7 @@ func TestSeriesGolden(t *testing.T) {
 		{"series_mirrored", Series{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Rate: true, Mirror: true, Step: step}, bins5()},
 		{"series_packets_total", Series{Columns: four[:1], Direction: wire.DirectionIn, Value: Packets, Step: step}, noOther},
 		{"series_everything", Series{Direction: wire.DirectionBoth, Value: Packets, Rate: true, Mirror: true, Step: step}, total},
+		{"series_compared", Series{Columns: four, Direction: wire.DirectionBoth, Value: Bytes, Rate: true, Step: step, Before: yesterday, Shift: 24 * time.Hour, Ago: "1d"}, noOther},
 		{"series_empty", Series{Columns: four, Direction: wire.DirectionOut, Value: Bytes, Rate: true, Step: step}, nothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -174,3 +174,12 @@ func TestTableOfNetworksNamesAndComparison(t *testing.T) {
 	}.Frames(result)
 	golden(t, "table_everything", described(list, result, "weir query", 0))
 }
+
+func TestTableOfOrigins(t *testing.T) {
+	result := talkers()
+	result.Summary.Enrichment = map[netip.Addr]wire.Origin{
+		netip.MustParseAddr("192.0.2.10"): {Country: "CH", ASN: 64500, Organisation: "Acme"}, netip.MustParseAddr("10.0.0.1"): {Country: "DE"},
+	}
+	list := Table{Columns: columns(t, "sip", "dip"), Direction: wire.DirectionBoth, Value: Bytes, Seconds: 3600, Enriched: true}.Frames(result)
+	golden(t, "table_enriched", described(list, result, "weir query", 0))
+}
