@@ -163,12 +163,27 @@ func replay(t *testing.T, list []recorded) {
 					t.Errorf("the same change again changes something: %s", text)
 				}
 				send(t, http.DefaultClient, "POST", r.admin+"/config/_reload", "") // as the next one expects it
+				r.waitForCapture(t)
 			}
 		})
 	}
 	t.Logf("%d requests, %d answers with rows", len(list), withRows)
 	if withRows < len(list)/2 {
 		t.Errorf("only %d of %d answers have rows", withRows, len(list))
+	}
+}
+
+// waitForCapture waits until all interfaces are captured: a change is answered before the last of them has begun.
+func (r *rig) waitForCapture(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		text := send(t, http.DefaultClient, "GET", r.admin+"/status", "").body
+		if !strings.Contains(string(text), `"started_at":"0001-`) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after ten seconds an interface is not captured: %s", text)
+		}
 	}
 }
 
