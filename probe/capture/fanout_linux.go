@@ -62,16 +62,17 @@ func openGroup(cfg LiveConfig, rings int) ([]Source, error) {
 // setUpGroup makes the rings, which take nothing in until all of them share what there is.
 func setUpGroup(group []*ring, cfg LiveConfig, on device, program []bpf.RawInstruction) error {
 	nothing := []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}
-	id := 0
+	option := unix.PACKET_FANOUT_CBPF<<16 | unix.PACKET_FANOUT_FLAG_UNIQUEID<<16
 	for i := range group {
 		group[i] = newRing(cfg, on)
 		if err := group[i].setUp(cfg, nothing); err != nil {
 			return err
 		}
-		var err error
-		if id, err = group[i].join(id); err != nil {
+		id, err := group[i].join(option)
+		if err != nil {
 			return err
 		}
+		option = unix.PACKET_FANOUT_CBPF<<16 | id // which may be 0
 	}
 	for _, r := range group {
 		if err := r.attach(program); err != nil {
@@ -81,18 +82,13 @@ func setUpGroup(group []*ring, cfg LiveConfig, on device, program []bpf.RawInstr
 	return nil
 }
 
-// join makes the ring one of a fan-out group, which the kernel finds a number for where it is 0. The kernel joins no
+// join makes the ring one of the fan-out group that the option asks for, and says which number it has. The kernel joins no
 // fragments for it: that would hide them, and cost everybody.
-func (r *ring) join(id int) (int, error) {
-	option := id | unix.PACKET_FANOUT_CBPF<<16
-	if id == 0 {
-		option |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
-	}
+func (r *ring) join(option int) (id int, err error) {
 	if err := unix.SetsockoptInt(r.socket, unix.SOL_PACKET, unix.PACKET_FANOUT, option); err != nil {
 		return 0, fmt.Errorf("join a fan-out group: %w", err)
 	}
-	option, err := unix.GetsockoptInt(r.socket, unix.SOL_PACKET, unix.PACKET_FANOUT)
-	if err != nil {
+	if option, err = unix.GetsockoptInt(r.socket, unix.SOL_PACKET, unix.PACKET_FANOUT); err != nil {
 		return 0, fmt.Errorf("ask for the number of the fan-out group: %w", err)
 	}
 	program, err := fanoutProgram()

@@ -2,10 +2,13 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
@@ -138,6 +141,54 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%s: %d of %d rings have some", kind, len(in), rings)
 		}
 	}
+}
+
+// TestGroupOfNumberZero makes groups where the kernel's numbers for them, of 16 bits, begin anew, as they do at the start of
+// the system: the rings of each are in one group, not each in its own, which would count every frame several times.
+func TestGroupOfNumberZero(t *testing.T) {
+	const unique = unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+	p := newQuietPair(t)
+	cfg := LiveConfig{Interface: "eth0", BlockSize: 1 << 16, Blocks: 4}
+	next := numberOf(t, p.openGroup(t, cfg, 1)[0]) + 1
+	err := p.near.Do(func() error {
+		unbound, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		for ; next < 1<<16-2; next++ { // refused, but the number is used up
+			if err := unix.SetsockoptInt(unbound, unix.SOL_PACKET, unix.PACKET_FANOUT, unique); err == nil {
+				return errors.New("a socket that is bound to nothing is in a fan-out group")
+			}
+		}
+		return unix.Close(unbound)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers := map[int]bool{}
+	for range 5 {
+		group := p.openGroup(t, cfg, 3)
+		number := numberOf(t, group[0])
+		for i, source := range group[1:] {
+			if got := numberOf(t, source); got != number {
+				t.Errorf("ring %d is in group %d, the first in %d", i+1, got, number)
+			}
+		}
+		numbers[number] = true
+	}
+	if !numbers[0] {
+		t.Errorf("the numbers of the groups were %v: 0 is not among them, so nothing was shown", numbers)
+	}
+}
+
+// numberOf is the number of the fan-out group that a ring is in.
+func numberOf(t *testing.T, source Source) int {
+	t.Helper()
+	option, err := unix.GetsockoptInt(source.(*ring).socket, unix.SOL_PACKET, unix.PACKET_FANOUT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return option & 0xffff
 }
 
 func TestGroupRefuses(t *testing.T) {
