@@ -36,6 +36,7 @@ type ring struct {
 	stale     int         // polls in a row that were for nothing
 
 	waiter  *waiter   // for socket and event, once there was something to wait for
+	lookAt  time.Time // when to look at the name again, at the earliest
 	faultAt time.Time // when to look what has become of the interface; zero: it is well
 	err     error     // what every later Read returns
 
@@ -162,9 +163,15 @@ func (r *ring) idle() error {
 }
 
 // look looks at the interface before the reader blocks, and says for how many milliseconds that may be at most; -1
-// for ever. That the interface has another name the socket never says by itself.
+// for ever. That the interface has another name the socket never says by itself; asking costs a system call, and wakes
+// the runtime's monitor, so under load it is not done before every block.
 func (r *ring) look() (timeout int, err error) {
 	if r.faultAt.IsZero() {
+		now := time.Now()
+		if now.Before(r.lookAt) {
+			return -1, nil
+		}
+		r.lookAt = now.Add(r.latency)
 		if !r.renamed() {
 			return -1, nil
 		}
