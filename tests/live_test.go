@@ -164,55 +164,6 @@ func (p *probe) settled(b testing.TB, received uint64) (c captured) {
 	return c
 }
 
-// BenchmarkLiveProbe runs a probe on an interface to which another namespace sends as fast as it can. It reports the rate,
-// the packets that were dropped, the processor time of the probe's process for a million packets, what of it was in the kernel,
-// and the kernel's share besides: what the sender's thread, in whose name the packets travel, and the soft interrupts take, with and without the probe.
-func BenchmarkLiveProbe(b *testing.B) {
-	testenv.RequireRoot(b)
-	requireTools(b, "ip")
-	for _, flows := range []int{20_000, 200_000} {
-		b.Run(fmt.Sprintf("flows=%d", flows), func(b *testing.B) {
-			const packets = 2_000_000
-			c := newCable(b)
-			c.plug(b)
-			s := newBlaster(b, c.far, cableEnd, flows)
-			softirq := softirqTime(b)
-			_, without := s.run(b, packets)
-			softirqWithout := softirqTime(b) - softirq
-			p := newProbe(b, c.near.Command, settings{iface: cableEnd, meter: "interval: 1h"})
-			p.run(b)
-			s.run(b, flows) // from here on the flows are known
-			before := p.settled(b, uint64(flows))
-			begun := p.kernelTime(b)
-			var took, kernel, probe, soft time.Duration
-			rounds := 0
-			for b.Loop() {
-				rounds++
-				busy, softirq := p.busy(b), softirqTime(b)
-				t, k := s.run(b, packets)
-				p.settled(b, before.Received+before.Dropped+uint64(rounds*packets))
-				took, kernel, probe, soft = took+t, kernel+k, probe+p.busy(b)-busy, soft+softirqTime(b)-softirq
-			}
-			inKernel := p.kernelTime(b) - begun
-			after := p.captured(b)
-			million := float64(rounds*packets) / 1e6
-			if seen := after.Received + after.Dropped - before.Received - before.Dropped; seen < uint64(rounds*packets) || seen > uint64(rounds*packets)+100 {
-				b.Errorf("%d packets were seen, %d sent", seen, rounds*packets)
-			}
-			b.ReportMetric(million*1000/took.Seconds(), "kpackets/s")
-			b.ReportMetric(float64(after.Dropped-before.Dropped)/float64(rounds), "drops")
-			b.ReportMetric(probe.Seconds()/million, "probe-CPU-s/Mpacket")
-			b.ReportMetric(inKernel.Seconds()/million, "probe-kernel-CPU-s/Mpacket")
-			b.ReportMetric(kernel.Seconds()/million, "sender-CPU-s/Mpacket")
-			b.ReportMetric(without.Seconds()*1e6/packets, "sender-alone-CPU-s/Mpacket")
-			b.ReportMetric(soft.Seconds()/million, "softirq-CPU-s/Mpacket")
-			b.ReportMetric(softirqWithout.Seconds()*1e6/packets, "softirq-alone-CPU-s/Mpacket")
-			b.ReportMetric(0, "ns/op")
-			p.terminate(b)
-		})
-	}
-}
-
 // BenchmarkLiveRotation ends intervals of a million flows while packets go on arriving at full rate.
 func BenchmarkLiveRotation(b *testing.B) {
 	testenv.RequireRoot(b)
