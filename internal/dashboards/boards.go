@@ -90,9 +90,9 @@ func hogs() Dashboard {
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 10, "mirror": true, "other": true})),
 			graph("Top talkers", "Conversations by their initiator, and the rest.", 12, 9,
 				query("timeseries", object{"attributes": []string{"sip"}, "limit": 10, "other": true})),
-			table("Average rate by source and link", "Over the whole range. The provisioned alert rule asks the same.", 12, 10, "",
+			table("Average rate by source and link", "Over the whole range. The provisioned alert rule asks the same.", 16, 10, "",
 				query("table", object{"attributes": []string{"sip", "host", "iface"}, "limit": "$top", "unit": "average", "resolve": "$resolve"})),
-			graph("Services", "By port and protocol.", 12, 10, query("timeseries", object{"attributes": []string{"dport", "proto"}, "limit": 10, "other": true})),
+			graph("Services", "By port and protocol.", 8, 10, query("timeseries", object{"attributes": []string{"dport", "proto"}, "limit": 10, "other": true})),
 			table("Conversations", "Compared with the span of the same length before.", width, 12, "",
 				query("table", object{"attributes": []string{"sip", "dip", "dport", "proto"}, "limit": "$top", "compare": "previous", "resolve": "$resolve"})),
 		},
@@ -109,8 +109,8 @@ func host() Dashboard {
 			table("State", "", width, 6, "", query("hosts", object{})).names("host").times("first", "last"),
 			graph("Interfaces", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 12, "mirror": true})),
-			table("Talkers", "", 12, 10, "", query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
-			table("Services", "", 12, 10, "", query("table", object{"attributes": []string{"dport", "proto", "verdict"}, "limit": "$top"})),
+			table("Talkers", "", width, 10, "", query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
+			table("Services", "", width, 10, "", query("table", object{"attributes": []string{"dport", "proto", "verdict"}, "limit": "$top"})),
 		},
 	}
 }

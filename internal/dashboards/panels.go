@@ -70,10 +70,11 @@ func graph(title, help string, w, h int, q object) panel {
 
 // Widths of columns in pixels: ten fit into a panel over the whole width, six into half of it.
 const (
-	leastColumn = 88
-	nameColumn  = 128 // of addresses and hosts
-	timeColumn  = 164
-	textColumn  = 220
+	leastColumn  = 88
+	nameColumn   = 128 // of addresses and hosts
+	timeColumn   = 164
+	textColumn   = 220
+	answerColumn = 320 // of what wraps
 )
 
 // table shows a table of the answer, of which there is one for most queries; its name is empty then. Columns are as wide as
@@ -122,7 +123,7 @@ func named(q object) (list []string) {
 func sentence(title, help string, q object) panel {
 	p := table(title, help, width, 6, "answer", q)
 	p.defaults = object{"custom": object{"align": "left", "wrapText": true, "minWidth": leastColumn, "wrapHeaderText": true}}
-	p.overrides = []object{column("answer", property("custom.minWidth", 2*textColumn)), column("coverage", property("custom.minWidth", 2*textColumn))}
+	p.overrides = []object{column("answer", property("custom.minWidth", answerColumn)), column("coverage", property("custom.minWidth", textColumn))}
 	return p
 }
 
