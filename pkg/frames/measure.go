@@ -134,10 +134,11 @@ func (m measure) change(rows []tableRow) *data.Field {
 			values[i] = &change
 		}
 	}
-	return data.NewField("change", nil, values).SetConfig(&data.FieldConfig{
+	config := &data.FieldConfig{
 		DisplayNameFromDS: "Change", Unit: unitPart,
 		Description: "Growth over the earlier span; empty where there was nothing then.",
-	})
+	}
+	return data.NewField("change", nil, values).SetConfig(config.SetDecimals(shareDecimals))
 }
 
 // counter is a column of something that is counted and only summed.

@@ -163,6 +163,23 @@ func heading(column wire.Column) string {
 	return column.Field.Title
 }
 
+// shareDecimals are those of a share in percent.
+const shareDecimals = 2
+
+// smallShare writes a share that is there but too small for its decimals as less than the smallest of them, so that
+// it reads neither as a long fraction nor as nothing.
+var smallShare = data.ValueMappings{data.RangeValueMapper{
+	From:   bound(1e-20),
+	To:     bound(0.0000999),
+	Result: data.ValueMappingResult{Text: "<0.01%"},
+}}
+
+// bound is an end of a range that Grafana maps, itself in the range.
+func bound(value float64) *data.ConfFloat64 {
+	c := data.ConfFloat64(value)
+	return &c
+}
+
 // share is each row's part of all traffic that matched, shown or not, as a bar in the cell.
 func (t Table) share(rows []tableRow, totals wire.Counters) *data.Field {
 	total := amount(totals, t.Direction, t.Value)
@@ -176,7 +193,8 @@ func (t Table) share(rows []tableRow, totals wire.Counters) *data.Field {
 		DisplayNameFromDS: "Share",
 		Description:       "Part of all matching " + string(t.Value) + ", shown or not.",
 		Unit:              unitPart,
+		Mappings:          smallShare,
 		Custom:            map[string]any{"cellOptions": map[string]any{"type": "gauge", "mode": "basic"}},
 	}
-	return data.NewField("share", nil, values).SetConfig(config.SetMin(0).SetMax(1))
+	return data.NewField("share", nil, values).SetConfig(config.SetDecimals(shareDecimals).SetMin(0).SetMax(1))
 }
