@@ -234,9 +234,14 @@ func (g *benchGateway) peak(b *testing.B) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := peakLine.FindSubmatch(text)
+	return peakOf(b, text)
+}
+
+// peakOf is the most memory of a process by its status, in MiB.
+func peakOf(b *testing.B, status []byte) float64 {
+	m := peakLine.FindSubmatch(status)
 	if m == nil {
-		b.Fatalf("no peak in %s", text)
+		b.Fatalf("no peak in %s", status)
 	}
 	kilobytes, _ := strconv.ParseFloat(string(m[1]), 64) // digits
 	return kilobytes / 1024

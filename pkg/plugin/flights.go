@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -128,11 +129,15 @@ func (one *flight) progress() func(*wire.Result) {
 	}
 }
 
-// detached is a context with the values and the deadline of another, but not its end.
+// boarding is how much sooner than who started it the deadline of a caller may be who joins a flight. Panels that refresh
+// together set out within moments of each other, and not in the order in which they arrive here.
+const boarding = 100 * time.Millisecond
+
+// detached is a context with the values of another and its deadline, less the time for boarding, but not its end.
 func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	free := context.WithoutCancel(ctx)
 	if end, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(free, end)
+		return context.WithDeadline(free, end.Add(-min(boarding, time.Until(end)/10)))
 	}
 	return context.WithCancel(free)
 }

@@ -99,6 +99,29 @@ func TestAQueryEndsWithTheLastWhoWaits(t *testing.T) {
 	})
 }
 
+// TestPanelsOfARefreshShareAQuery: they set out within moments, and the last may arrive first.
+func TestPanelsOfARefreshShareAQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f flights
+		var s slow
+		var wait sync.WaitGroup
+		for sooner := range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute-time.Duration(sooner)*time.Millisecond)
+			defer cancel()
+			wait.Go(func() {
+				if result, err := f.do(ctx, "q", nil, s.run); err != nil || result.Hostname != "whole" {
+					t.Errorf("%v, %v", result, err)
+				}
+			})
+			synctest.Wait()
+		}
+		wait.Wait()
+		if n := s.runs.Load(); n != 1 {
+			t.Errorf("%d runs, want 1", n)
+		}
+	})
+}
+
 // TestASoonerDeadlineRunsAlone: at its deadline a query gives what it has; who has to be done sooner can't wait for it.
 func TestASoonerDeadlineRunsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
