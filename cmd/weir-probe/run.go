@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/weirflow/weir/pkg/telemetry"
 	"github.com/weirflow/weir/pkg/version"
 	"github.com/weirflow/weir/probe/agent"
+	"github.com/weirflow/weir/probe/capture"
 	"github.com/weirflow/weir/probe/config"
 )
 
@@ -51,6 +53,9 @@ const memoryTarget = 50
 func run(ctx context.Context, cfg config.Config, reload func() (agent.Capture, error), stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(memoryTarget)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + capture.SpareProcessors)
 	}
 	logger := cfg.Logger(stderr)
 	registry := prometheus.NewRegistry()

@@ -3,6 +3,8 @@ package capture
 import (
 	"errors"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -10,17 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiter waits for one of two descriptors by the poller of the Go runtime. A goroutine that blocks in poll(2) by itself
-// keeps a thread and, for the runtime, a processor that seems busy: its monitor then looks after it up to 50,000 times a
-// second, which costs more than many a packet.
+// waiter waits for one of two descriptors: by the poller of the Go runtime where little comes, and by itself while
+// blocks come one upon the other. The poller is asked when a processor of the runtime has nothing else to do, or by its
+// monitor every 10 ms: while an interval is written, that is later than a ring lasts under full load.
 type waiter struct {
 	file    *os.File // an epoll instance over both, which the runtime's poller looks at as at any other file
 	conn    syscall.RawConn
 	ready   func(fd uintptr) bool
 	polled  [2]unix.PollFd
 	limited bool // file has a deadline
+	busy    bool // the last wait was short
 	err     error
 }
+
+const (
+	// shortWait is how long a wait may be to be one of a busy ring, whose next one is not left to the poller.
+	shortWait = 20 * time.Millisecond
+
+	// SpareProcessors is how many of the runtime's processors (GOMAXPROCS) readers of busy rings leave to the rest of
+	// the program while they wait. A probe that sets it so much higher than there are processors lets as many readers
+	// wait by themselves as can run.
+	SpareProcessors = 2
+)
+
+// waiting is how many readers wait by themselves.
+var waiting atomic.Int32
 
 func newWaiter(first, second int) (*waiter, error) {
 	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -45,20 +61,56 @@ func newWaiter(first, second int) (*waiter, error) {
 	return w, nil
 }
 
-// look sees what there is, without waiting. The runtime is not told of the system call: it would wake its monitor, which
-// then looks around every 20 microseconds for a while, after every block of the ring.
-func (w *waiter) look(uintptr) bool {
-	var now unix.Timespec
+// look sees what there is, without waiting.
+func (w *waiter) look(uintptr) bool { return w.poll(0) }
+
+// poll waits so long. The runtime is not told of the system call: it would wake its monitor, which then looks around
+// every 20 microseconds for a while, after every block of the ring. When it wants the thread, it sends it a signal, which
+// ends the call.
+//
+//go:noinline
+func (w *waiter) poll(limit time.Duration) (found bool) {
+	timeout := unix.NsecToTimespec(int64(limit))
 	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.polled[0])), uintptr(len(w.polled)),
-		uintptr(unsafe.Pointer(&now)), 0, 0, 0)
-	if w.err = nil; errno != 0 && errno != unix.EINTR {
-		w.err = errno
+		uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
+	if w.err = nil; errno != 0 {
+		if n = 0; errno != unix.EINTR {
+			w.err = errno
+		}
 	}
 	return n != 0 || w.err != nil
 }
 
+// pollAlone waits in the system call until end at most, if there are processors enough.
+func (w *waiter) pollAlone(end time.Time) (found bool) {
+	defer waiting.Add(-1)
+	if int(waiting.Add(1)) > runtime.GOMAXPROCS(0)-SpareProcessors {
+		return false
+	}
+	for !found {
+		left := time.Until(end)
+		if left <= 0 {
+			return false
+		}
+		found = w.poll(left)
+	}
+	return true
+}
+
 // wait returns what the two descriptors have to say, nothing after so many milliseconds; -1 is for ever.
 func (w *waiter) wait(milliseconds int) (first, second int16, err error) {
+	w.polled[0].Revents, w.polled[1].Revents, w.err = 0, 0, nil
+	begin := time.Now()
+	if w.busy && milliseconds < 0 && w.pollAlone(begin.Add(shortWait)) {
+		return w.polled[0].Revents, w.polled[1].Revents, w.err
+	}
+	first, second, err = w.park(milliseconds)
+	w.busy = first != 0 && time.Since(begin) < shortWait
+	return first, second, err
+}
+
+// park waits by the runtime's poller.
+func (w *waiter) park(milliseconds int) (first, second int16, err error) {
 	limited := milliseconds >= 0
 	if limited || w.limited {
 		deadline := time.Time{}
@@ -70,7 +122,6 @@ func (w *waiter) wait(milliseconds int) (first, second int16, err error) {
 		}
 		w.limited = limited
 	}
-	w.polled[0].Revents, w.polled[1].Revents, w.err = 0, 0, nil
 	if err := w.conn.Read(w.ready); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return 0, 0, err
 	}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -18,8 +18,8 @@ const (
 	lastRetry  = time.Minute
 	// lastGrace is how long the sink may go on failing after the loop has ended.
 	lastGrace = 10 * time.Second
-	// largeBlock is from how many rows on the memory they took goes back to the system at once: the next ones come in
-	// five minutes.
+	// largeBlock is from how many rows on the memory they took goes back to the system: the next ones come in five
+	// minutes.
 	largeBlock = 100_000
 )
 
@@ -128,7 +128,8 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	b.tries++
 	b.writing = true
 	w.mu.Unlock()
-	err := w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows())
+	var err error
+	inBackground(func() { err = w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows()) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.writing = false
@@ -140,9 +141,16 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	w.rows -= b.size
 	w.wrote(&b.Block)
 	if b.size > largeBlock {
-		w.helpers.Go(debug.FreeOSMemory)
+		w.helpers.Go(giveBack)
 	}
 	return 0
+}
+
+// giveBack lets the runtime return memory to the system. It does so little by little behind a collection, down to what the one
+// before found in use: hence two. All at once (debug.FreeOSMemory) would stop capture for hundreds of milliseconds.
+func giveBack() {
+	runtime.GC()
+	runtime.GC()
 }
 
 // wrote notes that an interval is in the sink. w.mu is held.

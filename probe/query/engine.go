@@ -119,7 +119,7 @@ func New(cfg Config, deps Deps) (*Engine, error) {
 		cfg.Memory = DefaultConfig().Memory
 	}
 	if cfg.Parallel == 0 {
-		cfg.Parallel = runtime.GOMAXPROCS(0)
+		cfg.Parallel = min(runtime.GOMAXPROCS(0), runtime.NumCPU()) // the first may be more
 	}
 	if deps.Stored == nil {
 		return nil, errors.New("query engine: no source of stored rows")
