@@ -164,38 +164,6 @@ func (p *probe) settled(b testing.TB, received uint64) (c captured) {
 	return c
 }
 
-// BenchmarkLiveRotation ends intervals of a million flows while packets go on arriving at full rate. It reports the packets
-// dropped meanwhile, and those dropped before, when every packet was of a new flow.
-func BenchmarkLiveRotation(b *testing.B) {
-	testenv.RequireRoot(b)
-	requireTools(b, "ip")
-	const flows = 1_000_000
-	c := newCable(b)
-	c.plug(b)
-	s := newBlaster(b, c.far, cableEnd, flows)
-	p := newProbe(b, c.near.Command, settings{iface: cableEnd, meter: "interval: 5s"})
-	p.run(b)
-	s.run(b, flows)
-	sent, took := uint64(flows), time.Duration(0)
-	before := p.settled(b, sent)
-	for b.Loop() {
-		for end := time.Now().Add(11 * time.Second); time.Now().Before(end); { // over two ends at least
-			t, _ := s.run(b, flows/4)
-			sent, took = sent+flows/4, took+t
-		}
-	}
-	after := p.settled(b, sent)
-	b.ReportMetric(float64(sent-flows)/1000/took.Seconds(), "kpackets/s")
-	b.ReportMetric(float64(before.Dropped), "drops-of-new-flows")
-	b.ReportMetric(float64(after.Dropped-before.Dropped), "drops")
-	b.ReportMetric(float64(after.Flows), "flows")
-	b.ReportMetric(0, "ns/op")
-	p.terminate(b)
-	if got := p.stored(b, "-i", cableEnd, "-c", "proto = udp", "proto").rowSum(); got.PacketsReceived+after.Dropped < sent {
-		b.Errorf("%d packets are stored, %d dropped, %d sent", got.PacketsReceived, after.Dropped, sent)
-	}
-}
-
 // TestIdleInterfaces: a probe of some interfaces that nothing passes takes less than what 64 of them may
 // (BenchmarkManyIdleInterfaces).
 func TestIdleInterfaces(t *testing.T) { idleInterfaces(t, 6) }

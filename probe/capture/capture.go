@@ -115,7 +115,7 @@ type LiveConfig struct {
 // fastest reading alone would ask for.
 const (
 	DefaultBlockSize = 256 << 10
-	DefaultBlocks    = 16
+	DefaultBlocks    = 32
 	MaxBlockSize     = 64 << 20
 	MinBlocks        = 2
 	MaxBlocks        = 4096

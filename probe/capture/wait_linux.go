@@ -17,6 +17,8 @@ import (
 // monitor every 10 ms: while an interval is written, that is later than a ring lasts under full load.
 type waiter struct {
 	file    *os.File // an epoll instance over both, which the runtime's poller looks at as at any other file
+	number  int      // its descriptor
+	watched bool     // the poller hears of the first descriptor
 	conn    syscall.RawConn
 	ready   func(fd uintptr) bool
 	polled  [2]unix.PollFd
@@ -26,8 +28,9 @@ type waiter struct {
 }
 
 const (
-	// shortWait is how long a wait may be to be one of a busy ring, whose next one is not left to the poller.
-	shortWait = 20 * time.Millisecond
+	// shortWait is how long a wait may be to be one of a busy ring, whose next one is not left to the poller. Longer
+	// ones would have the runtime's monitor take the processor away each time, which costs more than the poller.
+	shortWait = 4 * time.Millisecond
 
 	// SpareProcessors is how many of the runtime's processors (GOMAXPROCS) readers of busy rings leave to the rest of
 	// the program while they wait. A probe that sets it so much higher than there are processors lets as many readers
@@ -43,7 +46,7 @@ func newWaiter(first, second int) (*waiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{polled: [2]unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}}
+	w := &waiter{number: instance, watched: true, polled: [2]unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}}
 	for i := range w.polled {
 		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: w.polled[i].Fd}
 		err = errors.Join(err, unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, int(event.Fd), &event))
@@ -101,12 +104,34 @@ func (w *waiter) pollAlone(end time.Time) (found bool) {
 func (w *waiter) wait(milliseconds int) (first, second int16, err error) {
 	w.polled[0].Revents, w.polled[1].Revents, w.err = 0, 0, nil
 	begin := time.Now()
-	if w.busy && milliseconds < 0 && w.pollAlone(begin.Add(shortWait)) {
-		return w.polled[0].Revents, w.polled[1].Revents, w.err
+	if w.busy && milliseconds < 0 {
+		if err := w.watch(false); err != nil {
+			return 0, 0, err
+		}
+		if w.pollAlone(begin.Add(shortWait)) {
+			return w.polled[0].Revents, w.polled[1].Revents, w.err
+		}
+	}
+	if err := w.watch(true); err != nil {
+		return 0, 0, err
 	}
 	first, second, err = w.park(milliseconds)
 	w.busy = first != 0 && time.Since(begin) < shortWait
 	return first, second, err
+}
+
+// watch says whether the poller is to hear of the first descriptor. While the waiter waits by itself it would wake
+// another thread for nothing.
+func (w *waiter) watch(yes bool) error {
+	if w.watched == yes {
+		return nil
+	}
+	event := unix.EpollEvent{Fd: w.polled[0].Fd}
+	if yes {
+		event.Events = unix.EPOLLIN
+	}
+	w.watched = yes
+	return unix.EpollCtl(w.number, unix.EPOLL_CTL_MOD, int(event.Fd), &event)
 }
 
 // park waits by the runtime's poller.

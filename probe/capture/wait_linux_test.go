@@ -100,6 +100,12 @@ func TestWaitAloneInTurn(t *testing.T) {
 		t.Error("found what is not there")
 	}
 	w.busy = true
+	time.AfterFunc(2*shortWait, func() { tell(t, first) })
+	if a, b, err := w.wait(-1); a != unix.POLLIN || b != 0 || err != nil || w.busy {
+		t.Errorf("came late: %d, %d, %v, busy %t", a, b, err, w.busy)
+	}
+	silence(t, first)
+	w.busy = true
 	if a, b, err := w.wait(1); a != 0 || b != 0 || err != nil || w.busy {
 		t.Errorf("nothing came: %d, %d, %v, busy %t", a, b, err, w.busy)
 	}
