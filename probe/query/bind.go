@@ -16,7 +16,7 @@ type test struct {
 	operation operation
 	operands  []*test
 	spans     []span   // of codes, sorted, disjoint: onSource, onDestination
-	chunks    []uint64 // one bit a chunk that may hold a match; nil where that is not known
+	perChunk  []uint16 // destinations that match, by chunk; nil where that is not known
 	set       []uint64 // one bit a code or service; nil where spans are few
 	single    int      // the only service of the set, -1
 	verdicts  uint8    // bit by flow.Verdict
@@ -71,7 +71,7 @@ func (c *condition) bind(p *part) (*test, error) {
 		t.named = p.folded()
 	}
 	if t.operation == onDestination {
-		t.chunks, err = p.postings(t.spans)
+		t.perChunk, err = p.postings(t.spans)
 	}
 	return t, err
 }

@@ -180,8 +180,8 @@ func fill(set []uint64, spans []span) {
 // maxPostings bounds the destinations whose chunks are looked up.
 const maxPostings = 1024
 
-// postings finds the chunks that hold destinations, nil where the segment does not know or they are many.
-func (p *part) postings(spans []span) ([]uint64, error) {
+// postings finds how many of some destinations each chunk holds, nil where the segment does not know or they are many.
+func (p *part) postings(spans []span) ([]uint16, error) {
 	if !p.HasPostings() {
 		return nil, nil
 	}
@@ -194,11 +194,9 @@ func (p *part) postings(spans []span) ([]uint64, error) {
 			codes = append(codes, code)
 		}
 	}
-	chunks := make([]uint64, len(p.chunks)/64+1)
-	err := p.MatchDestinations(codes, func(_ int, chunk uint32) {
-		chunks[chunk/64] |= 1 << (chunk % 64)
-	})
-	return chunks, err
+	perChunk := make([]uint16, len(p.chunks))
+	err := p.MatchDestinations(codes, func(_ int, chunk uint32) { perChunk[chunk]++ })
+	return perChunk, err
 }
 
 // overlap says how codes from first to last, both included, meet sorted spans.

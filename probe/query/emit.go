@@ -114,7 +114,8 @@ func (w *worker) emitRows(b *buffer, selected []uint32) error {
 			}
 		}
 		for i, t := range tuples {
-			for row := b.offsets[t]; row < b.offsets[t+1]; row++ {
+			first := b.loaded.FirstRow[t]
+			for row := first; row < first+b.loaded.RowCount[t]; row++ {
 				bin := bins[stamps[row]]
 				if bin == outside {
 					continue

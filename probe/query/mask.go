@@ -43,7 +43,7 @@ func (t *test) chunk(i int, c *segment.Chunk) outcome {
 	case onSource:
 		return t.careful(overlap(t.spans, c.FirstSource, c.LastSource))
 	case onDestination:
-		if t.chunks != nil && t.chunks[i/64]>>(i%64)&1 == 0 {
+		if t.perChunk != nil && t.perChunk[i] == 0 {
 			return none
 		}
 		return t.careful(overlap(t.spans, c.LeastDestination, c.MostDestination))
@@ -87,25 +87,28 @@ func (t *test) narrow(i int, c *segment.Chunk) *test {
 const perDestination = 16
 
 // guess is about how many tuples of a chunk match, for the choice of a plan: exact it need not be.
-func (t *test) guess(c *segment.Chunk) int {
+func (t *test) guess(i int, c *segment.Chunk) int {
 	n := c.Tuples
 	switch t.operation {
 	case never:
 		return 0
 	case allOf:
 		for _, o := range t.operands {
-			n = min(n, o.guess(c))
+			n = min(n, o.guess(i, c))
 		}
 	case anyOf:
 		sum := 0
 		for _, o := range t.operands {
-			sum += o.guess(c)
+			sum += o.guess(i, c)
 		}
 		n = min(n, sum)
 	case onSource:
 		codes := int(c.LastSource-c.FirstSource) + 1
 		n = n * t.codesWithin(c.FirstSource, c.LastSource, codes) / codes
 	case onDestination:
+		if t.perChunk != nil {
+			return min(n, perDestination*int(t.perChunk[i]))
+		}
 		n = min(n, perDestination*t.codesWithin(c.LeastDestination, c.MostDestination, n/perDestination+1))
 	}
 	return n

@@ -121,7 +121,7 @@ func (pl *plan) size() {
 		for _, c := range p.candidates {
 			n := p.chunks[c.chunk].Tuples
 			if !c.all {
-				n = p.test.guess(&p.chunks[c.chunk])
+				n = p.test.guess(c.chunk, &p.chunks[c.chunk])
 			}
 			tuples += int64(n)
 			rows += int64(p.chunks[c.chunk].Rows)

@@ -48,7 +48,6 @@ type buffer struct {
 	selected []uint32       // tuples that match, ascending
 	holds    [flow.VerdictAccepted + 1][]uint8
 	any      []uint8  // of all verdicts
-	offsets  []uint32 // by tuple: its first row
 	rest     []uint64 // by service: contribution to packed.rest
 }
 
@@ -99,7 +98,9 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 	err := func() error {
 		if !c.all {
 			test := p.test.narrow(c.chunk, &p.chunks[c.chunk])
-			b.inTest = test.columns()
+			if b.inTest = test.columns(); b.inTest&segment.Destinations != 0 {
+				b.inTest |= want & segment.Sources // which come with them
+			}
 			if n, err := p.decode(c.chunk, b.inTest, nil, &b.tested); err != nil {
 				return err
 			} else if read = n; !w.selectTuples(b, p, test, &p.chunks[c.chunk]) {
@@ -132,15 +133,6 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 		b.selected = b.selected[:0]
 		w.plan.run.lose(p.Reader, c.chunk, err)
 		return nil
-	}
-	if p.byRow {
-		b.offsets = b.offsets[:0]
-		next := uint32(0)
-		for _, n := range b.loaded.RowCount {
-			b.offsets = append(b.offsets, next)
-			next += n
-		}
-		b.offsets = append(b.offsets, next)
 	}
 	return nil
 }

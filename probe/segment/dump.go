@@ -55,7 +55,7 @@ func (r *Reader) dumpChunks(w io.Writer) {
 		offset := p.offset + r.find(sectionChunks).offset
 		fmt.Fprintf(w, "\nchunk %d at %d: %d flows, %d rows, sources %d-%d, destinations %d-%d, stamps %d-%d, counters %09b\n", i, offset,
 			c.Tuples, c.Rows, c.FirstSource, c.LastSource, c.LeastDestination, c.MostDestination, c.FirstStamp, c.LastStamp, c.HasCounter)
-		groups, err := r.readGroups(p, [groupCount]bool{true, true, true}, &l)
+		groups, err := r.readGroups(i, p, [groupCount]bool{true, true, true}, &l)
 		if err != nil {
 			fmt.Fprintf(w, "  %v\n", err)
 			continue

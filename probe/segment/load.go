@@ -8,16 +8,19 @@ import (
 
 // Scratch is what Load works with. Nothing of a Tuples is in it, so that many of them can share one.
 type Scratch struct {
-	d         column.Decoder
-	bytes     []byte
-	b         []byte // what is not yet decoded
-	columns   [4][]uint64
-	rowCounts []uint64
-	stored    [CounterCount][]uint64 // of the rows, without each tuple's last
-	selected  []uint32               // tuples whose rows are wanted, ascending; nil: all
-	starts    []uint32               // of these: their first rows
-	places    []uint32               // of the rows of these that are stored; nil: of all
-	placesOf  []uint32               // the memory of places
+	d        column.Decoder
+	bytes    []byte           // of a chunk, as they are in the file
+	reader   *Reader          // whose chunk that is
+	chunk    int              // its number
+	have     [groupCount]bool // the groups of it that were read
+	b        []byte           // what is not yet decoded
+	columns  [4][]uint64
+	further  []uint64               // by tuple: rows after its first
+	stored   [CounterCount][]uint64 // of the rows, without each tuple's last
+	selected []uint32               // tuples whose rows are wanted, ascending; nil: all
+	starts   []uint32               // of these: their first rows
+	places   []uint32               // of the rows of these that are stored; nil: of all
+	placesOf []uint32               // the memory of places
 }
 
 // loader is the memory of a Tuples.
@@ -43,14 +46,14 @@ const (
 func (w Columns) sums() uint16   { return uint16(w/Sum) & allCounters }
 func (w Columns) values() uint16 { return uint16(w/Value) & allCounters }
 
-// Load decodes the wanted columns of a chunk into into. It reads those groups of columns that are needed: tuples,
-// sums, rows. An error is a *DamageError; then into holds nothing of use, and other chunks can still be loaded.
+// Load decodes the wanted columns of a chunk into into. It reads those groups of columns that are needed, tuples, sums,
+// rows, unless the scratch space has them from the last time. An error is a *DamageError; then into holds nothing of use, and other chunks can still be loaded.
 func (r *Reader) Load(chunk int, want Columns, into *Tuples) error {
 	return r.LoadSelected(chunk, want, nil, into)
 }
 
-// LoadSelected is Load for those who look only at some tuples, in ascending order: of the others, services, sums, stamps
-// and counters by row may hold anything. nil stands for all. Few selected tuples need little of the columns decoded;
+// LoadSelected is Load for those who look only at some tuples, in ascending order: of the others, services, rows, sums,
+// stamps and counters by row may hold anything. nil stands for all. Few selected tuples need little of the columns decoded;
 // where they have a row each, and most have, nothing of those of further rows.
 func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *Tuples) error {
 	if into.loader.Scratch == nil {
@@ -72,7 +75,7 @@ func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *
 		groupSums:   (want.sums()|want.values())&c.HasCounter != 0,
 		groupRows:   rows,
 	}
-	groups, err := r.readGroups(p, needed, &into.loader)
+	groups, err := r.readGroups(chunk, p, needed, &into.loader)
 	if err != nil {
 		return err
 	}
@@ -93,36 +96,42 @@ func (r *Reader) LoadSelected(chunk int, want Columns, selected []uint32, into *
 	return nil
 }
 
-// readGroups reads the groups that are needed, neighbours at once.
-func (r *Reader) readGroups(p *place, needed [groupCount]bool, l *loader) (groups [groupCount][]byte, err error) {
+// readGroups reads the groups that are needed, neighbours at once, into their places within the chunk.
+func (r *Reader) readGroups(chunk int, p *place, needed [groupCount]bool, l *loader) (groups [groupCount][]byte, err error) {
 	total := 0
-	for g, yes := range needed {
-		if yes {
-			total += int(p.size[g])
-		}
+	for _, n := range p.size {
+		total += int(n)
 	}
 	if int64(total) > r.find(sectionChunks).length {
 		return groups, r.sectionError(sectionDirectory, fmt.Errorf("%w: chunk of %d bytes", ErrDamaged, total))
 	}
-	l.bytes = grow(l.bytes, total)
-	offset, rest := r.find(sectionChunks).offset+p.offset, l.bytes
-	for g := 0; g < groupCount; {
-		size, end := 0, g
-		for ; end < groupCount && needed[end]; end++ {
+	if l.reader != r || l.chunk != chunk {
+		l.reader, l.chunk, l.have = r, chunk, [groupCount]bool{}
+		l.bytes = grow(l.bytes, total)
+	}
+	first := r.find(sectionChunks).offset + p.offset
+	for g, at := 0, 0; g < groupCount; {
+		from := at
+		end := g
+		for ; end < groupCount && needed[end] && !l.have[end]; end++ {
 			n := int(p.size[end])
-			groups[end] = rest[size : size+n : size+n]
-			size += n
+			groups[end] = l.bytes[at : at+n : at+n]
+			at += n
 		}
 		if end == g {
-			offset += int64(p.size[g])
+			n := int(p.size[g])
+			groups[g] = l.bytes[at : at+n : at+n]
+			at += n
 			g++
 			continue
 		}
-		if err := r.readAt(rest[:size], offset); err != nil {
+		if err := r.readAt(l.bytes[from:at], first+int64(from)); err != nil {
 			return groups, err
 		}
-		l.read += int64(size)
-		offset, rest, g = offset+int64(size), rest[size:], end
+		l.read += int64(at - from)
+		for ; g < end; g++ {
+			l.have[g] = true
+		}
 	}
 	return groups, nil
 }
@@ -131,8 +140,9 @@ func (r *Reader) readGroups(p *place, needed [groupCount]bool, l *loader) (group
 func (t *Tuples) reset(c *Chunk) {
 	t.Count, t.Rows = c.Tuples, c.Rows
 	t.Source, t.Destination, t.Service, t.RowCount, t.Stamp = t.Source[:0], t.Destination[:0], t.Service[:0], t.RowCount[:0], t.Stamp[:0]
+	t.FirstRow = t.FirstRow[:0]
 	t.Sum, t.Value = [CounterCount][]uint64{}, [CounterCount][]uint64{}
-	t.loader.rowCounts = t.loader.rowCounts[:0]
+	t.loader.further = t.loader.further[:0]
 }
 
 // next returns the bytes of the chunk of package column that comes next, and how many values it has, at most most.

@@ -148,24 +148,34 @@ func (t *Tuples) loadServices(c *Chunk, services uint32) (err error) {
 
 func (t *Tuples) loadRowCounts(c *Chunk, public bool) (err error) {
 	l := &t.loader
-	if l.rowCounts, err = l.column(l.rowCounts, c.Tuples, nil); err != nil {
+	if l.further, err = l.column(l.further, c.Tuples, nil); err != nil {
 		return err
 	}
-	rows := uint64(0)
-	for i, more := range l.rowCounts {
+	rows := uint64(c.Tuples)
+	for _, more := range l.further {
 		if more >= maxChunkRows {
 			return fmt.Errorf("%w: %d rows", ErrDamaged, more)
 		}
-		l.rowCounts[i] = more + 1
-		rows += more + 1
+		rows += more
 	}
 	if rows != uint64(c.Rows) {
 		return fmt.Errorf("%w: %d rows, there are %d", ErrDamaged, rows, c.Rows)
 	}
-	if public {
-		t.RowCount = grow(t.RowCount, c.Tuples)
-		for i, n := range l.rowCounts {
-			t.RowCount[i] = uint32(n)
+	if l.selected != nil {
+		l.findStarts()
+	}
+	if !public {
+		return nil
+	}
+	t.RowCount, t.FirstRow = grow(t.RowCount, c.Tuples), grow(t.FirstRow, c.Tuples)
+	for i, tuple := range l.selected {
+		t.FirstRow[tuple], t.RowCount[tuple] = l.starts[i], uint32(l.further[tuple])+1
+	}
+	if l.selected == nil {
+		row := uint32(0)
+		for i, more := range l.further {
+			t.FirstRow[i], t.RowCount[i] = row, uint32(more)+1
+			row += uint32(more) + 1
 		}
 	}
 	return nil
@@ -231,7 +241,6 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 	single := !explicit && l.selectsSingles()
 	l.places = nil
 	if l.selected != nil {
-		l.findStarts()
 		l.findPlaces()
 	}
 	var err error
@@ -290,9 +299,9 @@ func (t *Tuples) loadRows(c *Chunk, p *place, want Columns, _ uint32) error {
 func (l *loader) fillValues(counter int) bool {
 	stored, out := l.stored[counter], l.value[counter]
 	at, next := 0, 0
-	for i, n := range l.rowCounts {
+	for i, more := range l.further {
 		last := l.sum[counter][i]
-		for range n - 1 {
+		for range more {
 			v := stored[next]
 			if v > last {
 				return false
@@ -314,7 +323,7 @@ func (l *loader) selectsSingles() bool {
 		return false
 	}
 	for _, i := range l.selected {
-		if l.rowCounts[i] != 1 {
+		if l.further[i] != 0 {
 			return false
 		}
 	}
@@ -324,12 +333,12 @@ func (l *loader) selectsSingles() bool {
 // findStarts finds where the rows of the selected tuples begin.
 func (l *loader) findStarts() {
 	l.starts = grow(l.starts, len(l.selected))
-	row, next := uint64(0), 0
+	before, next := uint64(0), 0
 	for i, tuple := range l.selected {
-		for _, n := range l.rowCounts[next:tuple] {
-			row += n
+		for _, more := range l.further[next:tuple] {
+			before += more
 		}
-		l.starts[i], next = uint32(row), int(tuple)
+		l.starts[i], next = uint32(before)+tuple, int(tuple)
 	}
 }
 
@@ -337,7 +346,7 @@ func (l *loader) findStarts() {
 func (l *loader) findPlaces() {
 	l.placesOf = l.placesOf[:0]
 	for i, tuple := range l.selected {
-		for j := range uint32(l.rowCounts[tuple]) - 1 {
+		for j := range uint32(l.further[tuple]) {
 			if len(l.placesOf) == fewPlaces {
 				return
 			}
@@ -355,7 +364,7 @@ func (l *loader) fillSelected(counter int) bool {
 	stored, out, sums := l.stored[counter], l.value[counter], l.sum[counter]
 	for i, tuple := range l.selected {
 		start, last := l.starts[i], sums[tuple]
-		more := uint32(l.rowCounts[tuple]) - 1
+		more := uint32(l.further[tuple])
 		for j := range more {
 			v := stored[start-tuple+j]
 			if v > last {
@@ -387,7 +396,7 @@ func (t *Tuples) loadStamps(c *Chunk, single bool) (err error) {
 	}
 	steps, out := l.columns[1], t.Stamp
 	for i, first := range l.columns[0] {
-		n := int(l.rowCounts[i] - 1)
+		n := int(l.further[i])
 		if err := stampsOf(c, i, first, steps[:n], out[:n+1]); err != nil {
 			return err
 		}
@@ -417,7 +426,7 @@ func stampsOf(c *Chunk, tuple int, first uint64, steps []uint64, out []uint32) e
 func (t *Tuples) fillStamps(c *Chunk, steps []uint64) error {
 	l := &t.loader
 	for i, tuple := range l.selected {
-		start, more := l.starts[i], uint32(l.rowCounts[tuple])-1
+		start, more := l.starts[i], uint32(l.further[tuple])
 		var own []uint64
 		if more > 0 {
 			own = steps[start-tuple:][:more]

@@ -129,8 +129,14 @@ func checkSelected(t *testing.T, name string, selected []uint32, all, some *Tupl
 	for tuple, n := range all.RowCount {
 		from, until := row, row+n
 		row = until
+		if all.FirstRow[tuple] != from {
+			t.Fatalf("%s: tuple %d begins at row %d, want %d", name, tuple, all.FirstRow[tuple], from)
+		}
 		if !slices.Contains(selected, uint32(tuple)) {
 			continue
+		}
+		if some.FirstRow[tuple] != from || some.RowCount[tuple] != n {
+			t.Fatalf("%s: tuple %d has %d rows from %d, want %d from %d", name, tuple, some.RowCount[tuple], some.FirstRow[tuple], n, from)
 		}
 		if !slices.Equal(some.Stamp[from:until], all.Stamp[from:until]) {
 			t.Fatalf("%s: stamps of tuple %d: %d, want %d", name, tuple, some.Stamp[from:until], all.Stamp[from:until])
@@ -139,6 +145,41 @@ func checkSelected(t *testing.T, name string, selected []uint32, all, some *Tupl
 			if all.Value[c] != nil && !slices.Equal(some.Value[c][from:until], all.Value[c][from:until]) {
 				t.Fatalf("%s: counter %d of tuple %d: %d, want %d", name, c, tuple, some.Value[c][from:until], all.Value[c][from:until])
 			}
+		}
+	}
+}
+
+// TestSharedScratch holds that what a shared scratch space still has of a chunk is taken for that chunk only, and not
+// read again.
+func TestSharedScratch(t *testing.T) {
+	r := seeded(t)
+	var segments []*Reader
+	for range 2 {
+		g := &generator{r: r, hosts: 10, outside: 100, stamps: 288, extra: true}
+		segments = append(segments, opened(t, written(t, Config{ChunkTuples: 100, ChunkRows: 1000, RollupRows: 1}, nil, g.rows(500))))
+	}
+	var scratch Scratch
+	var tested, loaded Tuples
+	tested.Share(&scratch)
+	loaded.Share(&scratch)
+	for range 500 {
+		s, chunk := segments[r.IntN(2)], r.IntN(3)
+		var whole Tuples
+		if err := s.Load(chunk, allColumns, &whole); err != nil {
+			t.Fatal(err)
+		}
+		before := tested.BytesRead() + loaded.BytesRead()
+		if err := s.Load(chunk, Destinations, &tested); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Load(chunk, allColumns, &loaded); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(tested.Destination, whole.Destination) || !slices.Equal(loaded.Stamp, whole.Stamp) || !slices.Equal(loaded.Source, whole.Source) {
+			t.Fatalf("chunk %d is another's", chunk)
+		}
+		if read := tested.BytesRead() + loaded.BytesRead() - before; read > whole.BytesRead() {
+			t.Fatalf("%d bytes read of a chunk of %d", read, whole.BytesRead())
 		}
 	}
 }

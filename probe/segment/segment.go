@@ -56,7 +56,7 @@ const (
 	Sources      Columns = 1 << iota // source code of each tuple
 	Destinations                     // destination code of each tuple
 	Services                         // service of each tuple
-	RowCounts                        // number of rows of each tuple
+	RowCounts                        // number of rows of each tuple, and which is its first
 	StampIndices                     // index of the stamp of each row
 	Sum          Columns = 1 << 8    // sum of a counter over the rows of each tuple
 	Value        Columns = 1 << 20   // counter of each row
@@ -70,6 +70,7 @@ type Tuples struct {
 	Destination []uint32
 	Service     []uint32
 	RowCount    []uint32
+	FirstRow    []uint32 // among those of Stamp and Value
 	Sum         [CounterCount][]uint64
 	Stamp       []uint32 // a row
 	Value       [CounterCount][]uint64

@@ -166,6 +166,7 @@ func TestAnyColumnsAlone(t *testing.T) {
 			check32(t, want&Destinations != 0, all.Destination, some.Destination)
 			check32(t, want&Services != 0, all.Service, some.Service)
 			check32(t, want&RowCounts != 0, all.RowCount, some.RowCount)
+			check32(t, want&RowCounts != 0, all.FirstRow, some.FirstRow)
 			check32(t, want&StampIndices != 0, all.Stamp, some.Stamp)
 			for c := range CounterCount {
 				if sum := want&(Sum<<c) != 0; (sum && !slices.Equal(some.Sum[c], all.Sum[c])) || (!sum && some.Sum[c] != nil) {
