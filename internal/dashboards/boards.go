@@ -15,8 +15,9 @@ func global() Dashboard {
 			row("In total"),
 			table("Results", "Click a cell to go on from there: to the actor, the path, the host, or these flows alone.", width, 14, "",
 				query("table", object{"attributes": []string{"host", "iface", "$attributes"}, "limit": "$top", "resolve": "$resolve", "sort": "bytes"})),
-			table("Services", "Traffic by port and protocol.", 12, 9, "", query("table", object{"attributes": []string{"dport", "proto"}, "limit": 15})),
-			table("Verdicts", "What became of connection attempts. Unanswered is usually a filter on the way.", 12, 9, "", query("table", object{"attributes": []string{"verdict"}, "limit": 10})),
+			table("Services", "Traffic by port and protocol.", 12, 9, "", query("table", object{"attributes": []string{"dport", "proto"}, "limit": 15})).hidden("packets"),
+			table("Verdicts", "What became of connection attempts. Unanswered is usually a filter on the way.", 12, 9, "", query("table", object{"attributes": []string{"verdict"}, "limit": 10})).
+				hidden("bytes_received", "bytes_sent", "packets", "share"),
 			{kind: "nodeGraph", title: "Who talks to whom", help: "The largest conversations. A ring shows what became of attempts.", width: width, height: 16,
 				options: object{"layoutAlgorithm": "force"}, query: query("nodegraph", object{"attributes": []string{"sip", "dip"}, "limit": 12})},
 			row("Query debugging"),
@@ -34,14 +35,17 @@ func actors() Dashboard {
 		Variables: append(cascade(),
 			text("actors", "Actors", "192.0.2.1", "Addresses and networks separated by commas, or a list that the servers know: @name"), condition(), resolve()),
 		Panels: []panel{
-			sentence("Answer", "With what the data cover: an answer without hits counts as far as that reaches.", query("actors", object{"actors": "$actors"})),
+			sentence("Answer", "With what the data cover: an answer without hits counts as far as that reaches.", query("actors", object{"actors": "$actors"})).
+				hidden("list"), // its digest
 			table("Actors", "Blocked are attempts without an answer: usually a filter, sometimes a host that is not there.", width, 10, "actors", query("actors", object{"actors": "$actors", "limit": 1000})).
-				names("actor").times("first_seen", "last_seen").texts("hosts", "interfaces", "ports", "systems"),
+				exactly(nameColumn, "actor", "hosts", "ports", "systems").times("first_seen", "last_seen").attempts().
+				hidden("packets", "from_actor", "to_actor", "host_count", "interfaces", "port_count", "system_count", "at_least"),
 			row("Traffic with them"),
 			graph("Over time", "Bits per second with all of the actors, by host.", width, 8,
 				query("timeseries", object{"attributes": []string{"host"}, "condition": "host in ($actors) & $condition", "limit": 10, "other": true, "mirror": true})),
 			table("Flows", "The largest flows with them.", width, 12, "",
-				query("table", object{"attributes": []string{"host", "iface", "sip", "dip", "dport", "proto", "verdict"}, "condition": "host in ($actors) & $condition", "limit": 50, "resolve": "$resolve"})),
+				query("table", object{"attributes": []string{"host", "iface", "sip", "dip", "dport", "proto", "verdict"}, "condition": "host in ($actors) & $condition", "limit": 50, "resolve": "$resolve"})).
+				exactly(nameColumn, "host", "sip", "dip", "share").attempts().figures("proto", "rtt").hidden("bytes_received", "bytes_sent", "packets"),
 		},
 	}.titled("Actors", "unanswered", "Blocked")
 }
@@ -56,8 +60,10 @@ func path() Dashboard {
 			text("b", "B", "0.0.0.0/0", "Address, network or host name."), condition()),
 		Panels: []panel{
 			sentence("Answer", "", query("path", ends)),
-			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, "services", query("path", ends)).times("first_seen", "last_seen").texts("points"),
-			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, "views", query("path", ends)).names("host", "sides").times("first_seen", "last_seen").texts("sources", "destinations"),
+			table("By service", "Joined over all hosts; a flow that several hosts saw counts once.", width, 8, "services", query("path", ends)).times("first_seen", "last_seen").exactly(textColumn, "points").attempts().figures("initiator").
+				hidden("packets_a_to_b", "packets_b_to_a", "packets"),
+			table("By host and interface", "Sides says whether this interface saw both directions, or one.", width, 10, "views", query("path", ends)).exactly(nameColumn, "host", "sides", "sources", "destinations").times("first_seen", "last_seen").attempts().figures("service", "initiator", "verdict").
+				hidden("packets_a_to_b", "packets_b_to_a", "packets_received", "packets_sent", "flows"),
 			row("Over time"),
 			graph("Traffic between A and B", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "condition": "((sip = $a & dip = $b) | (sip = $b & dip = $a)) & $condition", "limit": 12, "mirror": true})),
@@ -106,7 +112,7 @@ func host() Dashboard {
 		Description: "What one host's interfaces saw, and how its probe is.",
 		Variables:   append(cascade(), condition(), top(), resolve()),
 		Panels: []panel{
-			table("State", "", width, 6, "", query("hosts", object{})).names("host").times("first", "last"),
+			hostStates("State", "", 6),
 			graph("Interfaces", "Received above the axis, sent below.", width, 9,
 				query("timeseries", object{"attributes": []string{"host", "iface"}, "limit": 12, "mirror": true})),
 			table("Talkers", "", width, 10, "", query("table", object{"attributes": []string{"sip", "dip"}, "limit": "$top", "resolve": "$resolve"})),
@@ -122,7 +128,7 @@ func fleetHealth() Dashboard {
 		Description: "Which hosts answer, how far their data reach, and what they lost.",
 		Variables:   cascade(),
 		Panels: []panel{
-			table("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", width, 12, "", query("hosts", object{})).names("host").times("first", "last"),
+			hostStates("Hosts", "Worst first. Age is how old the newest data are; dropped are packets that the kernel could not hand over.", 12),
 			row("What they record"),
 			graph("Packets by host", "A gap is time without data.", 12, 9, query("timeseries", object{"attributes": []string{"host"}, "value": "packets", "limit": 20, "other": true})),
 			table("What each host did", "To answer a query over this range.", 12, 9, "debug", query("table", object{"attributes": []string{"host"}, "limit": 1000})),

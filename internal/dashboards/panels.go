@@ -70,9 +70,10 @@ func graph(title, help string, w, h int, q object) panel {
 
 // Widths of columns in pixels: ten fit into a panel over the whole width, six into half of it.
 const (
+	figureColumn = 84
 	leastColumn  = 88
 	nameColumn   = 128 // of addresses and hosts
-	timeColumn   = 164
+	timeColumn   = 156
 	textColumn   = 220
 	answerColumn = 320 // of what wraps
 )
@@ -93,11 +94,35 @@ func table(title, help string, w, h int, frame string, q object) panel {
 func (p panel) names(fields ...string) panel { return p.atLeast(nameColumn, fields...) }
 
 // times gives fields of times the room they need.
-func (p panel) times(fields ...string) panel { return p.atLeast(timeColumn, fields...) }
+func (p panel) times(fields ...string) panel { return p.exactly(timeColumn, fields...) }
+
+// exactly gives fields their width. Grafana shares out what is left among the others, so that a crowded table fits, which
+// it does not where fields are wider than their share.
+func (p panel) exactly(pixels int, fields ...string) panel {
+	for _, name := range fields {
+		p.overrides = append(p.overrides, column(name, property("custom.width", pixels)))
+	}
+	return p
+}
 
 func (p panel) atLeast(pixels int, fields ...string) panel {
 	for _, name := range fields {
 		p.overrides = append(p.overrides, column(name, property("custom.minWidth", pixels)))
+	}
+	return p
+}
+
+// figures makes fields as narrow as a short figure under a title of two lines.
+func (p panel) figures(fields ...string) panel { return p.exactly(figureColumn, fields...) }
+
+// attempts makes the figures of connection attempts narrow.
+func (p panel) attempts() panel { return p.figures("attempts", "accepts", "rejects", "unanswered") }
+
+// hidden takes fields out of what is seen, where all of them do not fit into the panel: they are in the answer, for links
+// and for who inspects it.
+func (p panel) hidden(fields ...string) panel {
+	for _, name := range fields {
+		p.overrides = append(p.overrides, column(name, property("custom.hideFrom.viz", true)))
 	}
 	return p
 }
@@ -124,7 +149,14 @@ func sentence(title, help string, q object) panel {
 	p := table(title, help, width, 6, "answer", q)
 	p.defaults = object{"custom": object{"align": "left", "wrapText": true, "minWidth": leastColumn, "wrapHeaderText": true}}
 	p.overrides = []object{column("answer", property("custom.minWidth", answerColumn)), column("coverage", property("custom.minWidth", textColumn))}
-	return p
+	return p.hidden("hosts", "answered", "with_data", "data_first", "data_last") // which the coverage says
+}
+
+// hostStates shows the state of hosts and how far they can be believed.
+func hostStates(title, help string, h int) panel {
+	return table(title, help, width, h, "", query("hosts", object{})).exactly(nameColumn, "host").times("first", "last").
+		figures("state", "version", "age", "clock_skew", "received", "dropped", "duration").
+		hidden("class", "kind", "interface_count", "bytes", "packets", "server", "hostid")
 }
 
 // column changes how a field of a table looks.
