@@ -2,6 +2,7 @@ package meter
 
 import (
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -257,7 +258,7 @@ func (k *keeper) ended(n int) {
 		}
 		k.err, k.last = nil, k.meter.deps.Now()
 	}
-	k.period = max(k.meter.cfg.Checkpoint, time.Duration(float64(k.wrote)/float64(k.meter.cfg.CheckpointRate)*float64(time.Second)))
+	k.period = max(k.meter.cfg.Checkpoint, time.Duration(math.Ceil(float64(k.wrote)/float64(k.meter.cfg.CheckpointRate)*float64(time.Second))))
 }
 
 // seal notes that an interval is over; the next one starts a log of its own.
