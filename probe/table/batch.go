@@ -44,7 +44,8 @@ func (b *Batch) Next() *Arrival {
 // Take takes what Next returned into the batch.
 func (b *Batch) Take() { b.used++ }
 
-// Flush adds what is in the batch to the tables, in the order in which it came, as Add does.
+// Flush adds what is in the batch to the tables, in the order in which it came, as Add does. Each of its loops calls as
+// little as it can, and the fetches of one turn do not wait for those of another.
 func (b *Batch) Flush() {
 	arrivals := b.arrivals[:b.used]
 	places := b.places[:len(arrivals)]
@@ -54,42 +55,58 @@ func (b *Batch) Flush() {
 		at.swapped = keyOf(&at.key, &a.Packet)
 		at.hash = a.Into.index.hash(&at.key)
 	}
-	for i := range arrivals { // the fetches of this loop, and of the next, do not wait for one another
+	for i := range arrivals {
 		at := &places[i]
 		at.first = arrivals[i].Into.index.first(at.hash)
 	}
+	fetch(arrivals, places)
+	add(arrivals, places)
+}
+
+// fetch finds the entries that most likely are the conversations', by the part of the hash that stands in the index, and
+// fetches them.
+func fetch(arrivals []Arrival, places []place) {
 	for i := range arrivals {
-		places[i].look(arrivals[i].Into)
-	}
-	for i := range arrivals {
-		places[i].add(&arrivals[i])
+		at, t := &places[i], arrivals[i].Into
+		slot := at.first
+		if uint32(slot>>32) != uint32(at.hash) || slot == 0 {
+			slot = t.index.next(at.hash)
+		}
+		if at.id = uint32(slot); at.id != 0 {
+			e := t.slab.at(at.id - 1)
+			at.fetched = e.key.lowHead + e.packets[received]
+		}
 	}
 }
 
-// look finds the entry that most likely is the conversation's, by the part of the hash that stands in the index, and
-// fetches it.
-func (at *place) look(t *Table) {
-	slot := at.first
-	if uint32(slot>>32) != uint32(at.hash) || slot == 0 {
-		slot = t.index.next(at.hash)
-	}
-	if at.id = uint32(slot); at.id != 0 {
+// add counts the packets. What was found before may be outdated by those in between: then the key differs.
+func add(arrivals []Arrival, places []place) {
+	for i := range arrivals {
+		a, at := &arrivals[i], &places[i]
+		t := a.Into
+		if at.id == 0 || a.Packet.Quoted {
+			at.add(a)
+			continue
+		}
 		e := t.slab.at(at.id - 1)
-		at.fetched = e.key.lowHead + e.packets[received]
+		switch {
+		case !e.key.equal(&at.key):
+			at.add(a)
+		case e.attempt == 0 && a.Packet.TCPFlags&packet.SYN == 0: // nearly all; as addKnown does it
+			t.latest = max(t.latest, a.Time)
+			t.touch(at.id-1, e)
+			e.count(a.Length, a.Sent, a.Time)
+		default:
+			t.addKnown(at.id-1, e, &a.Packet, at.swapped, a.Length, a.Sent, a.Time)
+		}
 	}
 }
 
-// add counts the packet. What was found before may be outdated by the packets in between: then the key differs.
+// add counts a packet whose conversation is not the one that was found, or which says something of another.
 func (at *place) add(a *Arrival) {
 	t, p := a.Into, &a.Packet
 	if p.Quoted {
 		t.refuse(p)
-	}
-	if at.id != 0 {
-		if e := t.slab.at(at.id - 1); e.key.equal(&at.key) {
-			t.addKnown(at.id-1, e, p, at.swapped, a.Length, a.Sent, a.Time)
-			return
-		}
 	}
 	if id, e := t.index.find(at.hash, &at.key, &t.slab); e != nil {
 		t.addKnown(id, e, p, at.swapped, a.Length, a.Sent, a.Time)
