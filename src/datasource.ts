@@ -22,6 +22,7 @@ import { decodeQuery, DEFAULT_QUERY, defaultQuery, lacks, SavedQuery } from './q
 import { canStream, streamQuery, together } from './streaming';
 import { filterKeys } from './tags';
 import { Catalog, Completion, ConditionCheck, WeirOptions, WeirQuery } from './types';
+import { kindOf } from './sourceKind';
 import { WeirVariables } from './variables';
 
 // Faults are shown where they belong, in the editor, and not as a message over the whole page.
@@ -31,12 +32,15 @@ const QUIET = { showErrorAlert: false };
 export class WeirDataSource extends DataSourceWithBackend<WeirQuery, WeirOptions> {
   /** Names of the configured servers. */
   readonly serverNames: string[];
+  /** The servers answer over NATS, which command lines do not speak. */
+  readonly overNats: boolean;
 
   annotations: AnnotationSupport<WeirQuery> = { getDefaultQuery: () => defaultQuery('annotations') };
 
   constructor(settings: DataSourceInstanceSettings<WeirOptions>) {
     super(settings);
     this.serverNames = (settings.jsonData.servers ?? []).map((server) => server.name).filter(Boolean);
+    this.overNats = kindOf(settings.jsonData) === 'nats';
     this.variables = new WeirVariables(this);
   }
 

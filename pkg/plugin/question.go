@@ -99,6 +99,7 @@ func (q *question) answer(ctx context.Context) (data.Frames, error) {
 		a.frames = append(a.frames, frames.Debug(a.result))
 	}
 	a.choose(q.query.Frame)
+	a.apart()
 	q.describe(a, 0, 0)
 	return a.frames, nil
 }
@@ -109,6 +110,19 @@ func (a *answer) choose(name string) {
 		if name != "" && f.Name == name {
 			a.frames = data.Frames{f}
 			return
+		}
+	}
+}
+
+// apart keeps tables of different things apart where nobody arranged panels: Explore would join all of an answer into one,
+// with rows that are half empty. It shows these in a table panel, which asks its viewer which one.
+func (a *answer) apart() {
+	if len(a.frames) < 2 {
+		return
+	}
+	for _, f := range a.frames {
+		if f.Name != "" && f.Meta != nil && f.Meta.Type == data.FrameTypeTable && f.Meta.PreferredVisualization == "" {
+			f.Meta.PreferredVisualizationPluginID = "table"
 		}
 	}
 }

@@ -306,6 +306,29 @@ func TestDebugFrame(t *testing.T) {
 	}
 }
 
+// Explore joins the tables of an answer into one unless they ask for a panel; alone, a table stays what Explore shows.
+func TestTablesOfAnAnswerStayApart(t *testing.T) {
+	for query, want := range map[string]string{
+		`{"version":2,"queryType":"path","a":"10.0.0.1","b":"192.0.2.0/24"}`:                  "table table table",
+		`{"version":2,"queryType":"path","a":"10.0.0.1","b":"192.0.2.0/24","frame":"answer"}`: "-",
+		`{"version":2,"attributes":["sip"]}`:                                                  "-",
+		`{"version":2,"attributes":["sip"],"debug":true}`:                                     "- table",
+		`{"version":2,"queryType":"nodegraph","attributes":["sip","dip"]}`:                    "- -",
+	} {
+		var got []string
+		for _, f := range answered(t, threeHosts(), query) {
+			panel := f.Meta.PreferredVisualizationPluginID
+			if panel == "" {
+				panel = "-"
+			}
+			got = append(got, panel)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s: panels %q, want %q", query, text, want)
+		}
+	}
+}
+
 func TestAlertsRefuse(t *testing.T) {
 	d := threeHosts()
 	for query, want := range map[string]string{

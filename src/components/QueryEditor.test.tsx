@@ -38,9 +38,10 @@ const catalog: Catalog = {
 
 const fault = { message: 'unknown attribute', offset: 0, length: 5, diagram: 'dprot = 1\n^\nunknown attribute' };
 
-function setUp(saved: Partial<SavedQuery> = {}) {
+function setUp(saved: Partial<SavedQuery> = {}, overNats = false) {
   const source = {
     serverNames: ['amsterdam', 'berlin'],
+    overNats,
     getVariableNames: () => ['$site', '$company'],
     complete: async () => [],
     getCommand: jest.fn(async (query: WeirQuery) => `weir query ${query.attributes}`),
@@ -68,8 +69,8 @@ function setUp(saved: Partial<SavedQuery> = {}) {
   return { source, onChange, onRunQuery, user: newUser(), panel: <Panel /> };
 }
 
-async function show(saved: Partial<SavedQuery> = {}) {
-  const test = setUp(saved);
+async function show(saved: Partial<SavedQuery> = {}, overNats = false) {
+  const test = setUp(saved, overNats);
   render(test.panel);
   await act(async () => {});
   return test;
@@ -213,6 +214,11 @@ describe('QueryEditor', () => {
     const { source } = await show({ attributes: ['colour'] });
     expect(await screen.findByTestId('command-line')).toHaveTextContent('weir query colour');
     expect(source.getCommand).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([true, false])('says whether the command line reaches the hosts: over NATS %s', async (overNats) => {
+    await show({}, overNats);
+    expect(screen.queryAllByText(/answer over NATS.*address of a gateway/)).toHaveLength(overNats ? 1 : 0);
   });
 
   describe('hosts and interfaces', () => {

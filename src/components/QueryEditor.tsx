@@ -60,7 +60,7 @@ export function QueryEditor({ datasource, query: saved, data, onChange, onRunQue
       <Fold label="Options" summary={optionsSummary(query)}>
         <OptionsRow {...row} servers={[...datasource.serverNames, ...offer.variables]} />
       </Fold>
-      {command && <CommandLine command={command} />}
+      {command && <CommandLine command={command} overNats={datasource.overNats} />}
     </Stack>
   );
 }
