@@ -56,6 +56,9 @@ func (v *importVerb) run(ctx context.Context) error {
 	case v.directory == "" && !v.dryRun:
 		return usage("no store is named", "add -d DIR, the store to import into, such as -d "+v.app.directory)
 	}
+	if v.app.collect != nil {
+		v.app.collect(growing)
+	}
 	var target *store.Store
 	if !v.dryRun {
 		s, err := store.Open(store.Config{Path: v.directory}, store.Deps{})

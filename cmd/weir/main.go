@@ -22,9 +22,10 @@ import (
 )
 
 func main() {
-	collectLate(os.Getenv)
+	a := standard()
+	a.collect = collectLate(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := standard().run(ctx, os.Args[1:])
+	code := a.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -41,6 +42,7 @@ type app struct {
 	names          *resolve.Resolver                                                    // see resolver
 	socket         string                                                               // of the probe on this machine
 	directory      string                                                               // of its store
+	collect        func(percent int)                                                    // see collectLate; nil: as usual
 }
 
 // standard are the surroundings of a real run.

@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	// loadBytes is what a Loader holds in memory: rows of about 25 bytes.
+	// loadBytes is what a Loader holds in memory: rows of about 25 bytes. Where many are at work, they share loadTotal, but
+	// none has less than loadLeast.
 	loadBytes = 64 << 20
+	loadTotal = 128 << 20
+	loadLeast = 4 << 20
 	// loadDays is how many days it has at hand.
 	loadDays = 8
 	// loadIdle is after how many intervals of other days a day is thought to be complete.
@@ -33,6 +36,7 @@ type Loader struct {
 	days   []*loadDay // appended to last at the end
 	held   int        // bytes, those of the segment that is being made included
 	most   int
+	closed bool
 	took   int // intervals
 	job    *loadJob
 	sorter flow.Sorter
@@ -64,7 +68,13 @@ func (s *Store) NewLoader(iface string) (*Loader, error) {
 	if _, err := encodeName(iface); err != nil {
 		return nil, err
 	}
+	s.loaders.Add(1)
 	return &Loader{store: s, iface: iface, most: loadBytes}, nil
+}
+
+// limit is how many bytes the loader may hold.
+func (l *Loader) limit() int {
+	return min(l.most, max(loadLeast, loadTotal/int(max(1, l.store.loaders.Load()))))
 }
 
 // Append takes the block of an interval, as Store.Append does, and reports whether it is new. Records are copied.
@@ -123,7 +133,7 @@ func (l *Loader) makeRoom(ctx context.Context, size int) error {
 			l.start(ctx, d, false)
 		}
 	}
-	for l.held > 0 && l.held+size > l.most {
+	for l.held > 0 && l.held+size > l.limit() {
 		if l.job == nil {
 			l.start(ctx, slices.MaxFunc(l.days, func(a, b *loadDay) int { return a.held - b.held }), false)
 		}
@@ -256,6 +266,12 @@ func (l *Loader) flushAll(ctx context.Context, done bool) error {
 // Close makes all durable, and merges what was made in pieces. Without Close, or where the merge is cancelled, compaction
 // does it some time.
 func (l *Loader) Close(ctx context.Context) error {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		l.store.loaders.Add(-1)
+	}
+	l.mu.Unlock()
 	if err := l.flushAll(ctx, true); err != nil {
 		return err
 	}

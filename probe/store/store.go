@@ -53,7 +53,8 @@ type Store struct {
 	readers   *readerCache
 
 	closed    atomic.Bool
-	outdated  atomic.Bool // the identity says an earlier version
+	loaders   atomic.Int64 // that are at work
+	outdated  atomic.Bool  // the identity says an earlier version
 	mu        sync.Mutex
 	appenders map[string]*appender
 
