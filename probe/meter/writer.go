@@ -127,9 +127,13 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	})
 	b.tries++
 	b.writing = true
+	run := inBackground
+	if w.closed { // capture has ended, and somebody waits
+		run = func(f func()) { f() }
+	}
 	w.mu.Unlock()
 	var err error
-	inBackground(func() { err = w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows()) })
+	run(func() { err = w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows()) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.writing = false
