@@ -65,12 +65,19 @@ func explain(err error) error {
 	if !errors.As(err, &problem) || len(problem.Errors) == 0 {
 		return err
 	}
-	texts := make([]string, len(problem.Errors))
+	texts := make([]string, 0, explained+1)
 	for i, fault := range problem.Errors {
-		texts[i] = frames.OneLine(fault.Message)
+		if i == explained {
+			texts = append(texts, fmt.Sprintf("and at least %d more faults", len(problem.Errors)-i))
+			break
+		}
+		texts = append(texts, frames.OneLine(fault.Message))
 	}
 	return errors.New(strings.Join(texts, "; "))
 }
+
+// explained is how many faults a panel tells of: who chose a thousand hosts that are gone learns nothing from more.
+const explained = 3
 
 // allFailed is an error that names every server, if none of them answered; nil where one did.
 func allFailed(result *wire.Result) error {
