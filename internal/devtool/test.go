@@ -86,7 +86,7 @@ func Bench(ctx context.Context) error {
 	}
 	return Step{
 		Name: "benchmarks", Show: true, Env: []string{"CGO_ENABLED=0", "WEIR_BUILT=1"},
-		Command: []string{"go", "test", "-tags", Tags, "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "1h",
+		Command: []string{"go", "test", "-tags", Tags, "-run", "^$", "-bench", ".", "-benchmem",
 			"./probe/...", "./pkg/filter/...", "./pkg/wire/...", "./tests/..."},
 	}.Run(ctx)
 }
