@@ -85,6 +85,11 @@ func (v *exportVerb) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer v.db.close()
+	for _, name := range []string{v.csv, v.ndjson} {
+		if info, err := os.Stat(name); name != "" && err == nil && info.IsDir() {
+			return usage(name+" is a directory, and a file is to be written", "name a file in it, such as "+filepath.Join(name, "flows.csv"))
+		}
+	}
 	if err := v.prepare(ctx); err != nil {
 		return err
 	}

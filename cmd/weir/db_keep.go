@@ -33,21 +33,25 @@ func (a *app) openWritable(cfg store.Config) (*store.Store, error) {
 func (a *app) dbCompactCommand() *cobra.Command {
 	var directory string
 	var interfaces []string
+	var dryRun bool
 	command := &cobra.Command{
-		Use:   "compact [-d DIR] [--iface NAME]...",
+		Use:   "compact [-d DIR] [--iface NAME]... [--dry-run]",
 		Short: "Turn the logs of a store into segments now",
 		Long: `Turn the logs of a store into segments now, which a probe otherwise does by itself while it runs. Segments take about
 half the space and answer much faster. The store must not be in use by a probe. It may be interrupted at any time; the
 next run goes on.`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.dbCompact(c.Context(), directory, interfaces) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.dbCompact(c.Context(), directory, interfaces, dryRun)
+		},
 	}
 	a.directoryFlag(command, &directory)
 	command.Flags().StringArrayVar(&interfaces, "iface", nil, "only the interface `NAME`, may be repeated")
+	command.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing, and say which days are not one segment yet")
 	return command
 }
 
-func (a *app) dbCompact(ctx context.Context, directory string, interfaces []string) error {
+func (a *app) dbCompact(ctx context.Context, directory string, interfaces []string, dryRun bool) error {
 	s, err := a.openWritable(store.Config{Path: directory})
 	if err != nil {
 		return err
@@ -58,6 +62,13 @@ func (a *app) dbCompact(ctx context.Context, directory string, interfaces []stri
 		return err
 	}
 	if interfaces, err = chosenInterfaces(interfaces, known, directory); err != nil {
+		return err
+	}
+	if dryRun {
+		plan, err := s.CompactPlan(interfaces)
+		if err == nil {
+			fmt.Fprintf(a.stdout, "would compact %d days of interfaces, %d files with %s\n", plan.Days, plan.Files, render.Size(uint64(plan.Bytes)))
+		}
 		return err
 	}
 	p := newProgress(a.stderr)

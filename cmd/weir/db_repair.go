@@ -16,26 +16,68 @@ import (
 )
 
 func (a *app) dbDumpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "dump FILE",
-		Short: "Show what a file of a store holds, place by place",
+	var directory string
+	command := &cobra.Command{
+		Use:   "dump (FILE | -d DIR)",
+		Short: "Show what the files of a store hold, place by place",
 		Long: `Show what a log (.wlog) or a segment (.wseg) of a store holds: headers, blocks, sections, chunks and columns with their
-places, sizes and checksums. docs/FORMAT.md says what they mean. Rows are shown by weir db export.`,
-		Example: `  weir db dump /var/lib/weir/interfaces/eth0/2026-11-21.wseg`,
-		Args:    oneFile,
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			err := store.Dump(vfs.OS{}, arguments[0], a.stdout)
-			if errors.Is(err, store.ErrNoData) {
-				return failure(err, "weir db stat shows what a store holds")
+places, sizes and checksums. docs/FORMAT.md says what they mean. Rows are shown by weir db export. With -d all logs and
+segments of a store are shown, one after the other, each below its name; the exit code is 1 if one of them cannot be read.`,
+		Example: `  weir db dump /var/lib/weir/interfaces/eth0/2026-11-21.wseg
+  weir db dump -d /var/lib/weir | less`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, arguments []string) error {
+			if (directory != "") == (len(arguments) > 0) || len(arguments) > 1 {
+				return usage("one file is expected, or the directory of a store with -d", "weir db dump --help shows examples")
 			}
-			return err
+			if directory == "" {
+				return a.dumpFile(arguments[0])
+			}
+			return a.dumpStore(c.Context(), directory)
 		},
 	}
+	command.Flags().StringVarP(&directory, "directory", "d", "", "`DIR` of a store, all files of which are shown")
+	return command
 }
 
-func oneFile(_ *cobra.Command, arguments []string) error {
-	if len(arguments) != 1 {
-		return usage(fmt.Sprintf("%d files are named, but one is expected", len(arguments)), "weir db dump --help shows an example")
+func (a *app) dumpFile(name string) error {
+	err := store.Dump(vfs.OS{}, name, a.stdout)
+	if errors.Is(err, store.ErrNoData) {
+		return failure(err, "weir db stat shows what a store holds")
+	}
+	return err
+}
+
+// dumpStore shows all files of a store; one that cannot be read is told of, and the others are shown.
+func (a *app) dumpStore(ctx context.Context, directory string) error {
+	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // it was only read
+	names, err := s.Files()
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(a.stdout, "%s\n", name); err != nil {
+			return err
+		}
+		if err := store.Dump(vfs.OS{}, name, a.stdout); err != nil {
+			failed++
+			a.note("%s", render.Line(err.Error()))
+		}
+		fmt.Fprintln(a.stdout)
+	}
+	if failed > 0 {
+		return failure(fmt.Errorf("%d of %d files cannot be shown", failed, len(names)), "weir db check says what is lost")
 	}
 	return nil
 }

@@ -74,6 +74,11 @@ func (s *Store) Compact(ctx context.Context, o CompactOptions) (report CompactRe
 			return report, fmt.Errorf("compact store %s: %w", s.root, err)
 		}
 	}
+	for _, iface := range names {
+		if err := s.removeUnfinished(iface); err != nil {
+			return report, fmt.Errorf("compact store %s: %w", s.root, err)
+		}
+	}
 	c := compaction{store: s, options: o, now: s.now()}
 	if err := c.plan(names); err != nil {
 		return report, fmt.Errorf("compact store %s: %w", s.root, err)
@@ -98,6 +103,43 @@ func (s *Store) Compact(ctx context.Context, o CompactOptions) (report CompactRe
 	return report, nil
 }
 
+// CompactPlan is what a compaction would go through.
+type CompactPlan struct {
+	Days  int   // of interfaces, that have logs or several files
+	Files int   // of these days
+	Bytes int64 // in them
+}
+
+// CompactPlan says what Compact with All would go through, of the interfaces named, without names of all. It changes
+// nothing, and the store may be open for reading only.
+func (s *Store) CompactPlan(interfaces []string) (plan CompactPlan, err error) {
+	names := interfaces
+	if len(names) == 0 {
+		if names, err = s.Interfaces(); err != nil {
+			return plan, fmt.Errorf("compact store %s: %w", s.root, err)
+		}
+	}
+	c := compaction{store: s, now: s.now()}
+	if err := c.plan(names); err != nil {
+		return plan, fmt.Errorf("compact store %s: %w", s.root, err)
+	}
+	for _, u := range c.units {
+		files, err := s.listFiles(u.iface, u.day, u.day)
+		if err != nil {
+			return plan, fmt.Errorf("compact store %s: %w", s.root, err)
+		}
+		if len(files) == 1 && files[0].segment && !c.ended(u.day) {
+			continue // a part of a day that is not over
+		}
+		plan.Days++
+		plan.Files += len(files)
+		for _, f := range files {
+			plan.Bytes += f.size
+		}
+	}
+	return plan, nil
+}
+
 // compaction is one run.
 type compaction struct {
 	store   *Store
@@ -112,12 +154,9 @@ type dayUnit struct {
 	day   day
 }
 
-// plan lists the days that are not one segment yet, oldest first, and removes what an earlier run left unfinished.
+// plan lists the days that are not one segment yet, oldest first.
 func (c *compaction) plan(names []string) error {
 	for _, iface := range names {
-		if err := c.store.removeUnfinished(iface); err != nil {
-			return err
-		}
 		files, err := c.store.listFiles(iface, 0, endOfTime)
 		if err != nil {
 			return err
@@ -168,13 +207,18 @@ func (c *compaction) unit(ctx context.Context, u dayUnit) (report CompactReport,
 	if err := d.tidy(); err != nil {
 		return report, err
 	}
-	ended := c.now.Unix() >= (int64(u.day)+1)*secondsPerDay+int64(dayGrace/time.Second)
+	ended := c.ended(u.day)
 	if log := d.parts.log; log != nil && c.due(log, ended) {
 		if err := d.compactLog(ctx, ended); err != nil {
 			return report, err
 		}
 	}
 	return report, d.mergeParts(ctx, ended)
+}
+
+// ended says that a day is over, and so long that nothing more is expected.
+func (c *compaction) ended(d day) bool {
+	return c.now.Unix() >= (int64(d)+1)*secondsPerDay+int64(dayGrace/time.Second)
 }
 
 // due says whether a log is to be compacted now.

@@ -55,6 +55,28 @@ func (s *Store) listFiles(iface string, first, last day) ([]dataFile, error) {
 	return files, err
 }
 
+// Files lists the logs and segments that the store reads, by interface and day, with their paths.
+func (s *Store) Files() (paths []string, err error) {
+	names, err := s.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	for _, iface := range names {
+		dir, err := s.interfacePath(iface)
+		if err != nil {
+			return nil, err
+		}
+		files, err := s.listFiles(iface, 0, endOfTime)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			paths = append(paths, dir+"/"+f.name)
+		}
+	}
+	return paths, nil
+}
+
 // measure fills in size and time and appends the file, unless it is gone by now.
 func (f dataFile) measure(e fs.DirEntry, to *[]dataFile) error {
 	info, err := e.Info()
