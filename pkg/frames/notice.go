@@ -30,14 +30,15 @@ type complaint struct {
 	states []wire.State
 	one    string // "1 of 3 hosts ..."
 	many   string
+	advice string // where to find what to do
 }
 
 // complaints are ordered from the worst.
 var complaints = []complaint{
-	{[]wire.State{wire.StateError, wire.StateTimeout}, "host did not answer", "hosts did not answer"},
-	{[]wire.State{wire.StateSkipped}, "host was not asked", "hosts were not asked"},
-	{[]wire.State{wire.StatePartial}, "host answered in part", "hosts answered in part"},
-	{[]wire.State{wire.StateNoData, wire.StateOutsideCoverage}, "host has no data in this range", "hosts have no data in this range"},
+	{[]wire.State{wire.StateError, wire.StateTimeout}, "host did not answer", "hosts did not answer", "; Save & test of the data source says what to do"},
+	{[]wire.State{wire.StateSkipped}, "host was not asked", "hosts were not asked", ""},
+	{[]wire.State{wire.StatePartial}, "host answered in part", "hosts answered in part", ""},
+	{[]wire.State{wire.StateNoData, wire.StateOutsideCoverage}, "host has no data in this range", "hosts have no data in this range", ""},
 }
 
 // notices say what a viewer of the answer has to know: at most one warning (hosts that failed, worst first, each
@@ -168,7 +169,7 @@ func (c complaint) text(names []string, statuses map[string]wire.Status) string 
 	if len(statuses) == 1 {
 		noun = c.one
 	}
-	return fmt.Sprintf("%d of %d %s: %s", len(names), len(statuses), noun, Reasons(names, statuses))
+	return fmt.Sprintf("%d of %d %s: %s%s", len(names), len(statuses), noun, Reasons(names, statuses), c.advice)
 }
 
 // Reasons lists hosts with why they stand there; of many the names alone, of very many as many as there is room for.

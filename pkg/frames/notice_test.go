@@ -30,19 +30,19 @@ func TestNotices(t *testing.T) {
 				"e": {Code: wire.CodeOK, State: wire.StatePartial, Message: "row limit reached"},
 				"f": {Code: wire.CodeError, State: wire.StateSkipped, Message: "circuit open"},
 			},
-			warning: "2 of 6 hosts did not answer: c (connection refused), b (no answer within 20s); " +
+			warning: "2 of 6 hosts did not answer: c (connection refused), b (no answer within 20s); Save & test of the data source says what to do; " +
 				"1 of 6 hosts were not asked: f (circuit open); 1 of 6 hosts answered in part: e (row limit reached); " +
 				"1 of 6 hosts have no data in this range: d",
 		},
 		{
 			name:     "a server that knows no states",
 			statuses: map[string]wire.Status{"a": {Code: wire.CodeTooManyRequests}},
-			warning:  "1 of 1 host did not answer: a (too many requests)",
+			warning:  "1 of 1 host did not answer: a (too many requests); Save & test of the data source says what to do",
 		},
 		{
 			name:     "a state without words",
 			statuses: map[string]wire.Status{"a": {Code: wire.CodeError, State: wire.StateTimeout}, "b": ok},
-			warning:  "1 of 2 hosts did not answer: a (timeout)",
+			warning:  "1 of 2 hosts did not answer: a (timeout); Save & test of the data source says what to do",
 		},
 		{
 			name: "damage and losses", statuses: map[string]wire.Status{"a": ok},

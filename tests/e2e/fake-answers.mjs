@@ -86,7 +86,7 @@ export function command({ attributes, condition, interfaces }) {
 }
 
 function meta(query, failedHost) {
-  const text = `1 of 3 hosts did not answer: ${failedHost} (connection refused)`;
+  const text = `1 of 3 hosts did not answer: ${failedHost} (connection refused); Save & test of the data source says what to do`;
   return { executedQueryString: command(query), notices: failedHost ? [{ severity: 'warning', text }] : [] };
 }
 
