@@ -156,6 +156,7 @@ func (a *Agent) adjust(first bool) (all map[string]InterfaceSettings, stopped []
 		return nil, nil, err
 	}
 	stopped = a.end(all, existing)
+	a.vanished(existing)
 	a.forget(existing)
 	there := maps.Clone(all)
 	for _, name := range a.unmatched(unmatched, existing, first) {
@@ -304,6 +305,21 @@ func (a *Agent) absent(name string, err error) {
 		a.deps.Logger.Warn("interface is not captured now", "interface", name, "error", err)
 	}
 	m.err = err
+}
+
+// vanished notes of interfaces that were down, so that their capture had ended, that they do not exist any more.
+func (a *Agent) vanished(existing []string) {
+	var names []string
+	a.mutex.RLock()
+	for name, m := range a.meters {
+		if errors.Is(m.err, capture.ErrInterfaceDown) && !slices.Contains(existing, name) {
+			names = append(names, name)
+		}
+	}
+	a.mutex.RUnlock()
+	for _, name := range names {
+		a.absent(name, fmt.Errorf("capture on %s: %w any more", name, capture.ErrNoInterface))
+	}
 }
 
 // forget drops interfaces that have been gone for long, unless the configuration names them or the store has yet to

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -142,6 +143,28 @@ func TestInterfaceThatCannotBeCaptured(t *testing.T) {
 		r.wait(r.cfg.Capture.Rescan)
 		if s := r.Status().Statuses["docker0"]; !s.Capturing || s.Reason != "" {
 			t.Errorf("docker0 after it came up: %+v", s)
+		}
+	})
+}
+
+// An interface whose capture ended because it was down may be renamed or deleted before it comes up: the status says so.
+func TestInterfaceVanishesWhileDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine("eth0", "wan7", "lo")
+		r := startRig(t, m, "eth0", "wan*")
+		defer r.close()
+		for _, name := range []string{"eth0", "wan7"} {
+			m.refuse(name, capture.ErrInterfaceDown)
+			m.source(name).fail(fmt.Errorf("capture on %s: %w", name, capture.ErrInterfaceDown))
+			r.wait(2 * r.cfg.Capture.Rescan)
+			if s := r.Status().Statuses[name]; s.Capturing || !strings.Contains(s.Reason, "interface is down") {
+				t.Errorf("%s while it is down: %+v", name, s)
+			}
+			m.remove(name)
+			r.wait(2 * r.cfg.Capture.Rescan)
+			if s := r.Status().Statuses[name]; s.Capturing || !strings.Contains(s.Reason, "no such interface any more") {
+				t.Errorf("%s when it is gone: %+v", name, s)
+			}
 		}
 	})
 }
