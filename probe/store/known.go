@@ -1,10 +1,71 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/segment"
 )
+
+// blockSet is what blocks there are in some files.
+type blockSet map[identity]struct{}
+
+// Blocks whose table was lost have identities that name the segment they were saved from (unknownBlocks). A set also has,
+// with these sequences, the segments in it and those that blocks in it were saved from: one and the other are the same rows.
+const (
+	sequenceOrigin = 1<<64 - 1 - iota
+	sequenceRemains
+)
+
+// salvagedBoot is the boot of blocks that were saved from a segment without its table of blocks.
+func salvagedBoot(r *segment.Reader) (boot [16]byte) {
+	copy(boot[:], salvagedPrefix)
+	binary.LittleEndian.PutUint32(boot[len(salvagedPrefix):], r.Checksum())
+	return boot
+}
+
+const salvagedPrefix = "salvaged"
+
+func isSalvaged(boot [16]byte) bool { return string(boot[:len(salvagedPrefix)]) == salvagedPrefix }
+
+// addSegment adds a segment and its blocks.
+func (b blockSet) addSegment(r *segment.Reader, blocks []flow.Interval) {
+	b[identity{salvagedBoot(r), sequenceOrigin}] = struct{}{}
+	for i := range blocks {
+		b[identityOf(&blocks[i])] = struct{}{}
+		if boot := blocks[i].Boot; isSalvaged(boot) {
+			b[identity{boot, sequenceRemains}] = struct{}{}
+		}
+	}
+}
+
+// has says whether a block is there, in whatever form.
+func (b blockSet) has(id identity) bool {
+	if _, ok := b[id]; ok {
+		return true
+	}
+	_, ok := b[identity{id.boot, sequenceOrigin}]
+	return ok && isSalvaged(id.boot)
+}
+
+// hasRemains says that blocks saved from a segment are there, under identities of their own.
+func (b blockSet) hasRemains(r *segment.Reader) bool {
+	_, ok := b[identity{salvagedBoot(r), sequenceRemains}]
+	return ok
+}
+
+// count says how many of a segment's blocks are there.
+func (b blockSet) count(blocks []flow.Interval) (n int) {
+	for i := range blocks {
+		if b.has(identityOf(&blocks[i])) {
+			n++
+		}
+	}
+	return n
+}
 
 // known returns the identities of the blocks of a day and of its neighbours, in logs and segments; the log of the day
 // itself only if ownLog says so.

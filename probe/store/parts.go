@@ -114,12 +114,13 @@ func (p *dayParts) choose(s *Store, segments []*openSegment) {
 		return
 	}
 	slices.SortStableFunc(segments, func(a, b *openSegment) int {
-		if c := cmp.Compare(b.reader.BlockCount(), a.reader.BlockCount()); c != 0 {
-			return c
-		}
-		return cmp.Compare(b.listed.number, a.listed.number) // of two with the same blocks the later one
+		return cmp.Or(
+			cmp.Compare(b.reader.BlockCount(), a.reader.BlockCount()),
+			cmp.Compare(b.reader.Rows(), a.reader.Rows()), // of one that was saved from damage, and the whole one that came back
+			cmp.Compare(b.listed.number, a.listed.number),
+		)
 	})
-	seen := map[identity]struct{}{}
+	seen := blockSet{}
 	for _, o := range segments {
 		blocks, err := o.reader.Blocks()
 		if err != nil {
@@ -127,12 +128,14 @@ func (p *dayParts) choose(s *Store, segments []*openSegment) {
 			s.readers.release(o)
 			continue
 		}
-		switch known := countKnown(seen, blocks); {
+		switch known := seen.count(blocks); {
+		case seen.hasRemains(o.reader):
+			p.clashing = append(p.clashing, o)
+			p.unreadable = append(p.unreadable, Damage{File: s.relative(o.path), Bytes: o.listed.size,
+				Cause: "what could be read of it was brought into other segments, whose rows would count twice"})
 		case known == 0:
 			p.segments = append(p.segments, o)
-			for i := range blocks {
-				seen[identityOf(&blocks[i])] = struct{}{}
-			}
+			seen.addSegment(o.reader, blocks)
 		case known == len(blocks):
 			p.superseded = append(p.superseded, o)
 		default:
@@ -144,21 +147,12 @@ func (p *dayParts) choose(s *Store, segments []*openSegment) {
 	slices.SortFunc(p.segments, func(a, b *openSegment) int { return cmp.Compare(a.listed.number, b.listed.number) })
 	if p.log != nil {
 		for _, b := range p.log.index.blocks {
-			if _, merged := seen[b.identity()]; !merged {
+			if !seen.has(b.identity()) {
 				p.log.blocks = append(p.log.blocks, b)
 			}
 		}
 	}
 	p.sortLog()
-}
-
-func countKnown(seen map[identity]struct{}, blocks []flow.Interval) (n int) {
-	for i := range blocks {
-		if _, known := seen[identityOf(&blocks[i])]; known {
-			n++
-		}
-	}
-	return n
 }
 
 // sortLog puts the blocks into the order in which they are visited, parts of an interval as they were written.

@@ -129,15 +129,13 @@ func (r *repairer) segments(ctx context.Context) error {
 	if len(r.parts.clashing) == 0 {
 		return nil
 	}
-	known := map[identity]struct{}{}
+	known := blockSet{}
 	for _, o := range r.parts.segments {
 		blocks, err := o.reader.Blocks()
 		if err != nil {
 			return err
 		}
-		for i := range blocks {
-			known[identityOf(&blocks[i])] = struct{}{}
-		}
+		known.addSegment(o.reader, blocks)
 	}
 	for _, o := range r.parts.clashing {
 		if err := r.segment(ctx, o, known, nil, "some of its blocks are in other segments"); err != nil {
@@ -149,7 +147,7 @@ func (r *repairer) segments(ctx context.Context) error {
 
 // segment salvages a segment, save for the ends of intervals with blocks in known, or, where its blocks are not known,
 // those in ends, and sets it aside.
-func (r *repairer) segment(ctx context.Context, o *openSegment, known map[identity]struct{}, ends map[int64]bool, why string) error {
+func (r *repairer) segment(ctx context.Context, o *openSegment, known blockSet, ends map[int64]bool, why string) error {
 	found := Repaired{File: r.store.relative(o.path), Cause: why, Lost: uint64(o.reader.Rows())}
 	s, err := openSalvage(o.reader, known, ends)
 	if err == nil {

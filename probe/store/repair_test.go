@@ -252,3 +252,48 @@ func TestClashingSegments(t *testing.T) {
 		t.Errorf("repaired, %v: %+v\n%s", repaired, stats, diff)
 	}
 }
+
+// TestWholeSegmentComesBack: a segment that was repaired, and whose whole copy is then put back under its name, answers with
+// all its rows, each once, and keeps them when it is compacted and repaired again.
+func TestWholeSegmentComesBack(t *testing.T) {
+	files, all := compactedStore(t, 40)
+	name := "/db/interfaces/eth0/2026-11-20.wseg"
+	whole := files.Bytes(name)
+	stride, tried := 31, 0
+	if soak {
+		stride = 1
+	}
+	for i := rand.IntN(stride); i < len(whole); i += stride {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 0xff
+		copied := copyOf(t, files, name, damaged)
+		s := openClocked(t, copied, noon)
+		repair := func() {
+			if err := s.Repair(t.Context(), "eth0", false, func(Repaired) {}); err != nil {
+				t.Fatalf("byte %d: %v", i, err)
+			}
+		}
+		repair()
+		if slices.Contains(copied.Files(), name) {
+			t.Fatalf("byte %d: the damaged file was not set aside", i)
+		}
+		copied.SetBytes(name, whole)
+		compare := func(when string) {
+			what := fmt.Sprintf("byte %d, %s", i, when)
+			got, _ := scanOrdered(t, s.Store, "eth0", 1, maxEnd)
+			if diff := contentOf(t, all["eth0"], what).difference(contentOf(t, got, what)); diff != "" {
+				t.Fatalf("%s:\n%s", what, diff)
+			}
+		}
+		compare("put back")
+		mustCompact(t, s.Store, CompactOptions{All: true})
+		compare("compacted")
+		repair()
+		compare("repaired again")
+		_ = s.Close()
+		tried++
+	}
+	if tried == 0 {
+		t.Error("no byte was tried")
+	}
+}

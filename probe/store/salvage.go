@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
@@ -24,7 +23,7 @@ type salvage struct {
 // openSalvage reads a segment. Ends of intervals with a block in known are left out with all their rows, since those of
 // several blocks cannot be told apart; if the table of blocks cannot be read, those that are in ends. An error means that
 // nothing can be salvaged.
-func openSalvage(r *segment.Reader, known map[identity]struct{}, ends map[int64]bool) (*salvage, error) {
+func openSalvage(r *segment.Reader, known blockSet, ends map[int64]bool) (*salvage, error) {
 	s := &salvage{stamps: map[int]bool{}, lost: map[uint32]bool{}, source: &segmentRows{reader: r}}
 	if err := s.tables(r); err != nil {
 		return nil, err
@@ -35,7 +34,7 @@ func openSalvage(r *segment.Reader, known map[identity]struct{}, ends map[int64]
 		blocks, twice = unknownBlocks(r, s.source.stamps), ends
 	}
 	for i := range blocks {
-		if _, is := known[identityOf(&blocks[i])]; is && err == nil {
+		if err == nil && (known.hasRemains(r) || known.has(identityOf(&blocks[i]))) {
 			twice[blocks[i].End] = true
 		}
 	}
@@ -105,8 +104,7 @@ func unknownBlocks(r *segment.Reader, stamps []int64) []flow.Interval {
 	blocks := make([]flow.Interval, len(stamps))
 	for i, end := range stamps {
 		blocks[i] = flow.Interval{End: end, Sequence: uint64(i)}
-		copy(blocks[i].Boot[:], "salvaged")
-		binary.LittleEndian.PutUint32(blocks[i].Boot[8:], r.Checksum())
+		blocks[i].Boot = salvagedBoot(r)
 	}
 	return blocks
 }
