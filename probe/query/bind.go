@@ -71,9 +71,9 @@ func (c *condition) bind(p *part) (*test, error) {
 		t.named = p.folded()
 	}
 	if t.operation == onDestination {
-		t.perChunk, err = p.postings(t.spans)
+		t.perChunk = p.postings(t.spans)
 	}
-	return t, err
+	return t, nil
 }
 
 func constant(holds bool) *test {

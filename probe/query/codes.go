@@ -181,22 +181,25 @@ func fill(set []uint64, spans []span) {
 const maxPostings = 1024
 
 // postings finds how many of some destinations each chunk holds, nil where the segment does not know or they are many.
-func (p *part) postings(spans []span) ([]uint16, error) {
-	if !p.HasPostings() {
-		return nil, nil
+func (p *part) postings(spans []span) []uint16 {
+	if !p.HasPostings() || p.plan.run.doubts.has(p.Reader) {
+		return nil
 	}
 	var codes []uint32
 	for _, s := range spans {
 		if len(codes)+int(s.until-s.from) > maxPostings {
-			return nil, nil
+			return nil
 		}
 		for code := s.from; code < s.until; code++ {
 			codes = append(codes, code)
 		}
 	}
 	perChunk := make([]uint16, len(p.chunks))
-	err := p.MatchDestinations(codes, func(_ int, chunk uint32) { perChunk[chunk]++ })
-	return perChunk, err
+	if err := p.MatchDestinations(codes, func(_ int, chunk uint32) { perChunk[chunk]++ }); err != nil {
+		p.plan.run.doubts.add(p.Reader, err)
+		return nil
+	}
+	return perChunk
 }
 
 // overlap says how codes from first to last, both included, meet sorted spans.

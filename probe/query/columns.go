@@ -184,6 +184,7 @@ func (r *run) compare(ctx context.Context, result *wire.Result) error {
 	q.Live, q.Seen = false, false // the earlier span ends before the query's begins
 	earlier := r.engine.newRun(&q, q.CompareFirst, q.CompareLast)
 	earlier.interfaces, earlier.known, earlier.keep = r.interfaces, r.known, r.keysOfRows(result.Rows)
+	earlier.doubts = r.doubts
 	defer earlier.close()
 	if err := earlier.collectAll(ctx, time.Time{}); err != nil {
 		return err

@@ -183,6 +183,7 @@ type run struct {
 	steps       []*part
 	unsegmented []wire.ExplainStep // what was looked at that is in no segment
 	progress    progress
+	doubts      *doubts // shared with the runs that this one starts
 
 	mu    sync.Mutex // guards what follows while segments are read
 	stats ScanStats
@@ -190,7 +191,7 @@ type run struct {
 }
 
 func (e *Engine) newRun(q *wire.Query, first, last int64) *run {
-	r := &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups)}
+	r := &run{engine: e, query: q, first: first, last: last, shape: shapeOf(q), groups: newGroups(e.cfg.MaxGroups), doubts: &doubts{}}
 	r.hostLabels = wire.HostLabelsOf(r.shape.labels, func(name string) string { return e.deps.Labels[name] })
 	if q.Seen {
 		r.seen = make(map[key]seenSpan)

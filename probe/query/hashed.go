@@ -22,21 +22,7 @@ type task struct {
 // sumHashed sums all groups of the plan in tables by hash, in as many passes as memory demands, and calls emit with
 // the groups of each pass.
 func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error {
-	var tasks []task
-	most := 0
-	for _, p := range pl.parts {
-		switch p.method {
-		case methodRollup, methodTotals:
-			tasks = append(tasks, task{part: p, sums: true})
-			most = max(most, len(p.rollups))
-		case methodSources:
-			tasks = append(tasks, task{part: p, sums: true})
-			most = max(most, int(p.codes)/8)
-		}
-		for i := 0; i < len(p.candidates); i += chunksPerTask {
-			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
-		}
-	}
+	tasks, most := pl.tasks()
 	workers := max(min(pl.run.engine.workers(), len(tasks)), 1)
 	if len(tasks) <= len(pl.parts) {
 		workers = 1 // little to read; to merge tables would be more work
@@ -50,7 +36,44 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 		}
 		list[i].table.expect(most)
 	}
-	return list[0].passes(func() error { return pl.pass(ctx, tasks, list) }, func() error { return emit(list[0].table) })
+	read := func() error {
+		low := list[0].table.low
+		for {
+			if err := pl.pass(ctx, tasks, list); err != nil {
+				return err
+			}
+			doubtful := pl.doubtful()
+			if len(doubtful) == 0 {
+				return nil
+			}
+			for _, p := range doubtful {
+				if err := p.leaveSums(); err != nil {
+					pl.run.lose(p.Reader, -1, err)
+				}
+			}
+			tasks, _ = pl.tasks()
+			list[0].table.begin(low)
+		}
+	}
+	return list[0].passes(read, func() error { return emit(list[0].table) })
+}
+
+// tasks lists the work on all parts. From one part's sums come groups up to most.
+func (pl *plan) tasks() (tasks []task, most int) {
+	for _, p := range pl.parts {
+		switch p.method {
+		case methodRollup, methodTotals:
+			tasks = append(tasks, task{part: p, sums: true})
+			most = max(most, len(p.rollups))
+		case methodSources:
+			tasks = append(tasks, task{part: p, sums: true})
+			most = max(most, int(p.codes)/8)
+		}
+		for i := 0; i < len(p.candidates); i += chunksPerTask {
+			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
+		}
+	}
+	return tasks, most
 }
 
 // onlyServices says that keys hold a service, or a part of one, and nothing else.
@@ -140,7 +163,7 @@ func (w *worker) merge(t *table) error {
 func (w *worker) totals(p *part) error {
 	sums, err := p.StampTotals()
 	if err != nil {
-		w.plan.run.lose(p.Reader, -1, err)
+		w.plan.run.doubts.add(p.Reader, err)
 		return nil
 	}
 	for i := range p.bins {
@@ -176,8 +199,8 @@ func (w *worker) rollups(p *part) error {
 			}
 			sums, _, err := p.ServiceRollup(uint32(rank))
 			if err != nil {
-				w.plan.run.lose(p.Reader, -1, err)
-				continue
+				w.plan.run.doubts.add(p.Reader, err)
+				return nil
 			}
 			if err := w.addStamps(p, p.base|rest[rank], &sums); err != nil {
 				return err
@@ -210,7 +233,7 @@ func (w *worker) serviceSums(p *part, rest []uint64) error {
 		return nil
 	})
 	if err != nil && failed == nil {
-		w.plan.run.lose(p.Reader, -1, err)
+		w.plan.run.doubts.add(p.Reader, err)
 	}
 	return failed
 }

@@ -22,33 +22,46 @@ func (m method) String() string {
 	return [...]string{"skipped", "rollup", "totals", "sources", "sums", "rows"}[m]
 }
 
+// ofSums says that a part is answered from sums of the segment, and not from its tuples alone.
+func (m method) ofSums() bool { return m == methodRollup || m == methodTotals || m == methodSources }
+
 // choose decides how the part is summed: from rollups, from the sums of tuples or from rows, in this order. The stamps from
 // from up to and without until are within the plan.
-func (p *part) choose(stamps []int64, from, until int) error {
+func (p *part) choose(stamps []int64, from, until int) {
 	s := &p.plan.shape
 	oneBin := !s.time || p.plan.run.binEnd(stamps[from]) == p.plan.run.binEnd(stamps[until-1])
 	const attempts = 1<<segment.Attempts | 1<<segment.Accepts | 1<<segment.Rejects
 	verdicts := p.HasCounter()&attempts != 0 && (s.verdict || p.test.onVerdicts())
 	p.byRow, p.verdicts = !p.whole || !oneBin || verdicts, verdicts
+	p.matches = p.test
+	if p.plan.run.doubts.has(p.Reader) {
+		p.chooseTuples(from, until)
+		return
+	}
 	if p.chooseSources(stamps, from, until) {
-		return nil
+		return
 	}
 	grouped := s.source || s.destination || s.verdict && verdicts
 	if !grouped && (p.test.operation == always || p.test.operation == onService) {
-		if done, err := p.chooseRollup(); done || err != nil {
-			return err
+		if p.chooseRollup() {
+			return
 		}
 	}
 	if len(p.rollups) > 0 {
 		p.method, p.reason = methodRollup, "sums by service answer exactly, rows for a few rare services"
 		p.findCandidates(from, until)
-		return nil
+		return
 	}
+	p.chooseTuples(from, until)
+}
+
+// chooseTuples takes the tuples, or their rows where the sums of tuples are not exact.
+func (p *part) chooseTuples(from, until int) {
 	p.method, p.reason = methodSums, "all its intervals belong to the answer as a whole"
 	if p.byRow {
 		p.method = methodRows
 		switch {
-		case verdicts:
+		case p.verdicts:
 			p.reason = "verdicts are those of rows"
 		case !p.whole:
 			p.reason = "the time span begins or ends inside"
@@ -56,10 +69,12 @@ func (p *part) choose(stamps []int64, from, until int) error {
 			p.reason = "bins are shorter than the segment"
 		}
 	}
+	if p.plan.run.doubts.has(p.Reader) {
+		p.reason += "; sums or postings of the segment are damaged"
+	}
 	if p.findCandidates(from, until); len(p.candidates) == 0 {
 		p.method, p.reason = methodSkipped, "no chunk can match"
 	}
-	return nil
 }
 
 // findCandidates lists the chunks that may hold matches.
@@ -80,11 +95,11 @@ const maxRare = 16
 
 // chooseRollup takes sums by stamp or by service where they answer exactly. Where a few rare services have none, it
 // is not done: those are left to a test of rows.
-func (p *part) chooseRollup() (done bool, err error) {
+func (p *part) chooseRollup() (done bool) {
 	s := &p.plan.shape
 	if p.test.operation == always && !s.port && !s.protocol {
 		p.method, p.reason = methodTotals, "sums by interval answer exactly"
-		return true, nil
+		return true
 	}
 	if p.test.operation == always {
 		p.rollups = p.plan.allRanks(p.ServiceCount())
@@ -93,12 +108,17 @@ func (p *part) chooseRollup() (done bool, err error) {
 	}
 	if p.byRow { // the least frequent services are those that may have no rollup
 		rare, err := p.takeRare()
-		if err != nil || rare {
-			return false, err
+		if err != nil {
+			p.rollups = nil
+			p.plan.run.doubts.add(p.Reader, err)
+			return false
+		}
+		if rare {
+			return false
 		}
 	}
 	p.method, p.reason = methodRollup, "sums by service answer exactly"
-	return true, nil
+	return true
 }
 
 // allRanks lists the first n ranks. All segments share the list.

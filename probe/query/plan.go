@@ -34,6 +34,7 @@ type part struct {
 	services    []segment.Service
 	chunks      []segment.Chunk
 	test        *test
+	matches     *test    // test, before it was left to look for rare services only
 	byRow       bool     // its rows are looked at, not the sums of its tuples
 	whole       bool     // all its stamps are within the plan
 	bins        []uint64 // by stamp: contribution to packed.rest, or outside
@@ -171,7 +172,8 @@ func (pl *plan) newPart(o *opened, c *condition) (p *part, err error) {
 		p.reason = "nothing in its dictionaries matches"
 		return p, nil
 	}
-	return p, p.choose(stamps, from, until)
+	p.choose(stamps, from, until)
+	return p, nil
 }
 
 // loadServices reads the services, when they are needed first.

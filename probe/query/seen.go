@@ -179,7 +179,7 @@ func (r *run) seenSegments() (list []seenSegment) {
 func (r *run) lookSeen(ctx context.Context, s *seenSegment, c *condition, rows []*seenRow) error {
 	look := r.engine.newRun(r.query, r.first, r.last)
 	look.interfaces, look.known, look.opened = r.interfaces, r.known, []opened{s.opened}
-	look.lost = r.lost // what is lost is not named twice
+	look.lost, look.doubts = r.lost, r.doubts // what is lost is not named twice
 	look.shape = r.shape
 	look.shape.time = true
 	kept := make(map[key]struct{}, len(rows))

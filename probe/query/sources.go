@@ -83,7 +83,8 @@ func (w *worker) sources(p *part) error {
 			return failed
 		}
 		if err != nil {
-			w.plan.run.lose(p.Reader, -1, err)
+			w.plan.run.doubts.add(p.Reader, err)
+			return nil
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ func (r *run) status(ctx context.Context, result *wire.Result) {
 		s = wire.Status{Code: wire.CodeMissingData}
 		s.State, notes = r.missing(ctx)
 	}
+	notes = append(notes, r.doubts.notes()...)
 	if r.stats.Corrupted > 0 {
 		s.State = wire.StatePartial
 		notes = append(notes, r.corruption())

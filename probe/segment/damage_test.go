@@ -49,6 +49,38 @@ func TestEveryByteCounts(t *testing.T) {
 	}
 }
 
+// TestSumsAreChecked: no byte of a rollup or of a page of sums by source can be another one without an error, what stands
+// between the columns included.
+func TestSumsAreChecked(t *testing.T) {
+	whole, _ := small(t, 150)
+	r := opened(t, whole)
+	for _, id := range []sectionID{sectionRollups, sectionSourceSums} {
+		s := r.find(id)
+		for at := s.offset; at < s.offset+s.length; at++ {
+			for bits := 1; bits < 256; bits += 9 + int(at%7) {
+				b := slices.Clone(whole)
+				b[at] ^= byte(bits)
+				damaged := opened(t, b)
+				if sumsWithoutError(damaged) {
+					t.Fatalf("%v, byte %d, bits %#x: no error", id, at-s.offset, bits)
+				}
+			}
+		}
+	}
+}
+
+func sumsWithoutError(r *Reader) bool {
+	n, err := r.RollupCount()
+	for rank := range n {
+		_, _, one := r.ServiceRollup(uint32(rank))
+		err = errors.Join(err, one)
+	}
+	for page := range r.SourcePages() {
+		err = errors.Join(err, r.SourceSums(page, 1<<Quarters-1, allCounters, func(int, []uint32, *[CounterCount][]uint64) error { return nil }))
+	}
+	return err == nil
+}
+
 func checkDamaged(t *testing.T, b []byte, byChunk [][]Row, at int) {
 	t.Helper()
 	r, err := openBytes(b)

@@ -28,7 +28,8 @@ const (
 	sectionIPv6Index     sectionID = 15
 	sectionSourceSums    sectionID = 16 // pages of sums by source and quarter of the day; may be absent, with its index
 	sectionSourceIndex   sectionID = 17
-	lastSection                    = sectionSourceIndex
+	sectionPageSums      sectionID = 18 // checksums of rollups and of pages of sums by source; may be absent
+	lastSection                    = sectionPageSums
 )
 
 var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6 addresses", sectionChunks: "chunks",
@@ -37,13 +38,22 @@ var sectionNames = [...]string{sectionIPv4: "IPv4 addresses", sectionIPv6: "IPv6
 	sectionStampSums: "sums by stamp", sectionDirectory: "directory", sectionRollupIndex: "index of rollups",
 	sectionPostingsIndex: "index of postings", sectionIPv4Index: "index of IPv4 addresses",
 	sectionIPv6Index: "index of IPv6 addresses", sectionSourceSums: "sums by source",
-	sectionSourceIndex: "index of sums by source"}
+	sectionSourceIndex: "index of sums by source", sectionPageSums: "checksums of sums"}
 
 func (id sectionID) String() string {
 	if id == 0 || int(id) >= len(sectionNames) {
 		return fmt.Sprintf("section %d", uint16(id))
 	}
 	return sectionNames[id]
+}
+
+// optional says that there are segments without the section.
+func (id sectionID) optional() bool {
+	switch id {
+	case sectionPostings, sectionPostingsIndex, sectionSourceSums, sectionSourceIndex, sectionPageSums:
+		return true
+	}
+	return false
 }
 
 // section is an entry of the footer's table.

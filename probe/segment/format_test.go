@@ -90,6 +90,55 @@ func TestGoldenBytes(t *testing.T) {
 	}
 }
 
+// TestSegmentWithoutChecksumsOfSums: a segment from before they were added answers as one that has them.
+func TestSegmentWithoutChecksumsOfSums(t *testing.T) {
+	var old, now []string
+	for name, sums := range map[string]*[]string{"without-checksums-of-sums.hex": &old, "segment.hex": &now} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := opened(t, undump(t, string(b)))
+		if has := s.find(sectionPageSums).id != 0; has != (name == "segment.hex") {
+			t.Fatalf("%s: checksums of sums: %v", name, has)
+		}
+		*sums = allSums(t, s)
+		_, rows := goldenRows()
+		if got := mustRead(t, s); !slices.Equal(got, rows) || !s.Verify(func(e *DamageError) { t.Error(e) }) {
+			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(rows, got))
+		}
+	}
+	if diff := cmp.Diff(now, old); diff != "" || len(now) < 2 {
+		t.Error(diff)
+	}
+}
+
+// allSums lists the rollups and the sums by source.
+func allSums(t testing.TB, s *Reader) (list []string) {
+	t.Helper()
+	n, err := s.RollupCount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rank := range n {
+		u, _, err := s.ServiceRollup(uint32(rank))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprint(u))
+	}
+	for page := range s.SourcePages() {
+		err := s.SourceSums(page, 1<<Quarters-1, allCounters, func(quarter int, codes []uint32, sums *[CounterCount][]uint64) error {
+			list = append(list, fmt.Sprint(quarter, codes, *sums))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
 // dump writes the bytes of a segment section by section, as offset, sixteen hexadecimal bytes and their text, a line
 // each.
 func dump(b []byte) string {

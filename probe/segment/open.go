@@ -65,8 +65,7 @@ func (r *Reader) readFooter(head []byte) error {
 		}
 	}
 	for id := sectionIPv4; id <= lastSection; id++ {
-		optional := id == sectionPostings || id == sectionPostingsIndex || id == sectionSourceSums || id == sectionSourceIndex
-		if r.sections[id].id != id && !optional {
+		if r.sections[id].id != id && !id.optional() {
 			return r.damage(end, n, fmt.Errorf("%w: no section of %v", ErrDamaged, id))
 		}
 	}

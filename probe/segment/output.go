@@ -70,6 +70,13 @@ func (o *output) whole(id sectionID, b []byte) {
 type index struct {
 	keys   []byte // keySize bytes each
 	starts []byte // u64 each
+	sums   []byte // u32 each, the checksum of the page; only of rollups and sums by source, which stand in a section of their own
+}
+
+// addPage adds a page without a key, with its checksum.
+func (x *index) addPage(start int64, page []byte) {
+	x.add(nil, start)
+	x.sums = binary.LittleEndian.AppendUint32(x.sums, checksum(page))
 }
 
 func (x *index) add(key []byte, start int64) {

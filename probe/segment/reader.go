@@ -48,6 +48,7 @@ type Reader struct {
 	rollupIndex  kept[index]
 	postingIndex kept[index]
 	sourceIndex  kept[index]
+	pageSums     kept[[]byte]
 	services     struct {
 		sync.Mutex
 		serviceList
@@ -282,7 +283,8 @@ func (r *Reader) Shares() (s Shares, err error) {
 		switch part.id {
 		case sectionIPv4, sectionIPv6, sectionIPv4Index, sectionIPv6Index, sectionServices:
 			share = &s.Dictionaries
-		case sectionRollups, sectionRollupIndex, sectionServiceSums, sectionStampSums, sectionSourceSums, sectionSourceIndex:
+		case sectionRollups, sectionRollupIndex, sectionServiceSums, sectionStampSums, sectionSourceSums, sectionSourceIndex,
+			sectionPageSums:
 			share = &s.Rollups
 		case sectionPostings, sectionPostingsIndex:
 			share = &s.Postings

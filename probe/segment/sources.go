@@ -60,7 +60,7 @@ func (w *sourceWriter) tuple(source uint32, stamps []uint32, rows [][CounterCoun
 
 // flush encodes a page: for each quarter the number of rows of each code, and the counters of those that have rows.
 func (w *sourceWriter) flush() {
-	w.index.add(nil, int64(len(w.bytes)))
+	start := len(w.bytes)
 	n := sourcePage(w.footer, w.page)
 	for q := range w.rows {
 		w.bytes = appendColumn(w.e, w.bytes, w.rows[q][:n], pieceValues)
@@ -69,6 +69,7 @@ func (w *sourceWriter) flush() {
 		clear(w.rows[q])
 		w.sums[q] = sums[:0]
 	}
+	w.index.addPage(int64(start), w.bytes[start:])
 	w.page++
 }
 
@@ -112,6 +113,9 @@ func (r *Reader) SourceSums(page int, quarters uint8, wanted uint16, visit func(
 	s := r.find(sectionSourceSums)
 	start, end := x.place(page, page+1, s.length)
 	b, err := r.pages(sectionSourceSums, start, end)
+	if err == nil {
+		err = r.checkPage(sectionSourceSums, page, b)
+	}
 	if err != nil {
 		return err
 	}

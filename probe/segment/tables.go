@@ -197,6 +197,9 @@ func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
 	}
 	start, end := x.place(int(rank), int(rank)+1, r.find(sectionRollups).length)
 	b, err := r.pages(sectionRollups, start, end)
+	if err == nil {
+		err = r.checkPage(sectionRollups, int(rank), b)
+	}
 	if err != nil {
 		return Rollup{}, false, err
 	}

@@ -146,9 +146,10 @@ func (t *totals) writeRollups(e *column.Encoder, out *output) (x index) {
 	out.begin(sectionRollups)
 	var b []byte
 	for rank := range t.rolled {
-		x.add(nil, out.sections[len(out.sections)-1].length)
+		start := out.sections[len(out.sections)-1].length
 		cells := t.cells[int(rank)*int(t.footer.stamps):][:t.footer.stamps]
 		b = appendRollup(e, b[:0], cells)
+		x.addPage(start, b)
 		out.write(b)
 	}
 	return x

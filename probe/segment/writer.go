@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/column"
@@ -249,6 +250,7 @@ func (w *Writer) Finish() (Info, error) {
 		w.out.whole(sectionPostingsIndex, postings.bytes())
 	}
 	w.out.whole(sectionSourceIndex, sources.bytes())
+	w.out.whole(sectionPageSums, slices.Concat(rollups.sums, sources.sums))
 	w.out.whole(sectionIPv4Index, w.address.index[0].bytes())
 	w.out.whole(sectionIPv6Index, w.address.index[1].bytes())
 	w.footer.sections = w.out.sections
