@@ -137,7 +137,7 @@ func (p *dayParts) choose(s *Store, segments []*openSegment) {
 			p.segments = append(p.segments, o)
 			seen.addSegment(o.reader, blocks)
 		case known == len(blocks):
-			p.superseded = append(p.superseded, o)
+			p.known(s, o)
 		default:
 			p.clashing = append(p.clashing, o)
 			p.unreadable = append(p.unreadable, Damage{File: s.relative(o.path), Bytes: o.listed.size, Cause: fmt.Sprintf(
@@ -153,6 +153,20 @@ func (p *dayParts) choose(s *Store, segments []*openSegment) {
 		}
 	}
 	p.sortLog()
+}
+
+// known takes a segment all of whose blocks are in others: merged into them, unless it has rows that they lack.
+func (p *dayParts) known(s *Store, o *openSegment) {
+	lacking, err := p.lacking(o, nil)
+	if err == nil && lacking == 0 {
+		p.superseded = append(p.superseded, o)
+		return
+	}
+	d := Damage{File: s.relative(o.path), Bytes: o.listed.size}
+	if d.Cause = fmt.Sprintf("%d of its rows are not in the segments that have its blocks; repair puts it in their place", lacking); err != nil {
+		d.Cause = "whether its rows are in the segments that have its blocks cannot be told: " + cause(err)
+	}
+	p.clashing, p.unreadable = append(p.clashing, o), append(p.unreadable, d)
 }
 
 // sortLog puts the blocks into the order in which they are visited, parts of an interval as they were written.

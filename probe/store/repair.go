@@ -122,37 +122,20 @@ func (r *repairer) segments(ctx context.Context) error {
 		}) {
 			continue
 		}
-		if err := r.segment(ctx, o, nil, nil, cause(first)); err != nil {
+		if err := r.segment(ctx, o, nil, 0, cause(first)); err != nil {
 			return err
 		}
 	}
-	if len(r.parts.clashing) == 0 {
-		return nil
-	}
-	known := blockSet{}
-	for _, o := range r.parts.segments {
-		blocks, err := o.reader.Blocks()
-		if err != nil {
-			return err
-		}
-		known.addSegment(o.reader, blocks)
-	}
-	for _, o := range r.parts.clashing {
-		if err := r.segment(ctx, o, known, nil, "some of its blocks are in other segments"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.clashing(ctx)
 }
 
-// segment salvages a segment, save for the ends of intervals with blocks in known, or, where its blocks are not known,
-// those in ends, and sets it aside.
-func (r *repairer) segment(ctx context.Context, o *openSegment, known blockSet, ends map[int64]bool, why string) error {
+// segment salvages a segment, save for some ends of intervals, and sets it aside. Of the rows there, so many are nowhere else.
+func (r *repairer) segment(ctx context.Context, o *openSegment, leave map[int64]bool, lost int64, why string) error {
 	found := Repaired{File: r.store.relative(o.path), Cause: why, Lost: uint64(o.reader.Rows())}
-	s, err := openSalvage(o.reader, known, ends)
+	s, err := openSalvage(o.reader, leave)
 	if err == nil {
 		found.Salvaged = s.rows
-		found.Lost = uint64(o.reader.Rows()) - min(s.rows+s.elsewhere, uint64(o.reader.Rows()))
+		found.Lost = uint64(o.reader.Rows()) - min(s.rows+s.elsewhere, uint64(o.reader.Rows())) + uint64(lost)
 		if len(s.blocks) > 0 && !r.dryRun {
 			err := r.make(ctx, r.last+1, o.listed.size, func(f vfs.File) (segment.Info, error) {
 				return s.write(ctx, f, r.iface, r.day)
@@ -181,7 +164,7 @@ func (r *repairer) unreadable(ctx context.Context) error {
 		if _, number, ok := parseSegmentName(filepath.Base(path)); ok {
 			var o *openSegment
 			if o, err = r.store.acquireSegment(r.iface, path, dataFile{name: filepath.Base(path), day: r.day, segment: true, number: number, size: d.Bytes}); err == nil {
-				err = r.segment(ctx, o, nil, r.ends(), d.Cause)
+				err = r.segment(ctx, o, r.ends(), 0, d.Cause)
 				r.store.readers.release(o)
 				if err != nil {
 					return err

@@ -20,31 +20,24 @@ type salvage struct {
 	elsewhere uint64          // of stamps that are not
 }
 
-// openSalvage reads a segment. Ends of intervals with a block in known are left out with all their rows, since those of
-// several blocks cannot be told apart; if the table of blocks cannot be read, those that are in ends. An error means that
-// nothing can be salvaged.
-func openSalvage(r *segment.Reader, known blockSet, ends map[int64]bool) (*salvage, error) {
+// openSalvage reads a segment. Some ends of intervals are left out with all their rows, since those of several blocks cannot
+// be told apart. An error means that nothing can be salvaged.
+func openSalvage(r *segment.Reader, leave map[int64]bool) (*salvage, error) {
 	s := &salvage{stamps: map[int]bool{}, lost: map[uint32]bool{}, source: &segmentRows{reader: r}}
 	if err := s.tables(r); err != nil {
 		return nil, err
 	}
-	twice := map[int64]bool{}
 	blocks, err := r.Blocks()
 	if err != nil {
-		blocks, twice = unknownBlocks(r, s.source.stamps), ends
+		blocks = unknownBlocks(r, s.source.stamps)
 	}
 	for i := range blocks {
-		if err == nil && (known.hasRemains(r) || known.has(identityOf(&blocks[i]))) {
-			twice[blocks[i].End] = true
-		}
-	}
-	for i := range blocks {
-		if !twice[blocks[i].End] {
+		if !leave[blocks[i].End] {
 			s.blocks = append(s.blocks, blocks[i])
 		}
 	}
 	for i, end := range s.source.stamps {
-		if twice[end] {
+		if leave[end] {
 			s.stamps[i] = true
 		}
 	}
