@@ -176,6 +176,9 @@ func (v *importVerb) tell(stats godb.CSVStats) {
 	if stats.Bad > 0 {
 		v.app.note("%d of %d lines are not imported", stats.Bad, stats.Lines)
 	}
+	if stats.Passed > 0 {
+		v.app.note("%d rows of other interfaces are not imported", stats.Passed)
+	}
 	if len(stats.Ignored) > 0 {
 		v.app.note("columns that are not imported: %s", strings.Join(stats.Ignored, ", "))
 	}

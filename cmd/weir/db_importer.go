@@ -32,7 +32,10 @@ const (
 type emitter = func(iface string, interval flow.Interval, records []flow.Record) error
 
 // tally is what was imported of an interface.
-type tally struct{ intervals, rows, bytes, damaged, lost, salvaged uint64 }
+type tally struct {
+	intervals, rows, damaged, lost, salvaged uint64
+	counted                                  flow.Counters
+}
 
 // importer appends what sources emit.
 type importer struct {
@@ -240,7 +243,7 @@ func (im *importer) append(ctx context.Context, b *batch) error {
 	}
 	t.rows += uint64(len(b.records))
 	for i := range b.records {
-		t.bytes += b.records[i].Counters.Bytes()
+		t.counted.Add(b.records[i].Counters)
 	}
 	im.rows.Add(uint64(len(b.records)))
 	return nil
@@ -252,7 +255,7 @@ func (im *importer) summary() error {
 	var all tally
 	for _, name := range slices.Sorted(maps.Keys(im.tallies)) {
 		n := im.tallies[name]
-		t.row(render.Safe(name), n.intervals, n.rows, n.bytes, n.damaged, n.lost, n.salvaged)
+		t.row(render.Safe(name), n.intervals, n.rows, n.counted.Bytes(), n.damaged, n.lost, n.salvaged)
 		all.intervals, all.rows = all.intervals+n.intervals, all.rows+n.rows
 	}
 	if err := t.write(im.app); err != nil {

@@ -17,6 +17,7 @@ import (
 const (
 	maxLine    = 64 << 10 // bytes of a line of CSV
 	maxBadKept = 16       // faulty lines that are named; all are counted
+	maxName    = 64       // bytes of an interface's name, as in the store
 	// bufferRows is how many rows are held at most (about 60 MB) to collect those of one interval, in files that are
 	// not in the order of time. Rows that come later make another part of their interval.
 	bufferRows = 1 << 19
@@ -241,11 +242,11 @@ func (c *csvReader) row(line []byte) error {
 	if err := c.split(line); err != nil {
 		return err
 	}
-	if isTrailer(c.fields[0]) {
-		c.stats.Trailer++
-		return nil
-	}
 	if len(c.fields) != len(c.columns) {
+		if isTrailer(c.fields[0]) {
+			c.stats.Trailer++
+			return nil
+		}
 		return fmt.Errorf("%d fields, but %d columns", len(c.fields), len(c.columns))
 	}
 	for i, column := range c.columns {

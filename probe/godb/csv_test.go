@@ -159,6 +159,26 @@ func TestCSVFaults(t *testing.T) {
 	}
 }
 
+// TestCSVNames: rows whose first field looks like that of a line with totals are rows; a name that no store takes costs its
+// line alone; packets are not counted beyond the greatest number.
+func TestCSVNames(t *testing.T) {
+	head := "iface,time,sip,dip,dport,proto,packets sent,data vol. sent,packets received,data vol. received\n"
+	parts, stats := readCSV(t, head+
+		"interface1,1456358700,10.0.0.1,10.0.0.2,80,6,18446744073709551615,60,18446744073709551615,0\n"+
+		strings.Repeat("x", 65)+",1456358700,10.0.0.1,10.0.0.2,80,6,1,60,0,0\n"+
+		strings.Repeat("x", 64)+",1456358700,10.0.0.1,10.0.0.2,80,6,1,60,0,0\n"+
+		"Overall packets,17\nInterface,interface1\n", CSVConfig{})
+	if len(parts) != 2 || parts[0].iface != "interface1" || stats.Rows != 2 || stats.Bad != 1 || stats.Trailer != 2 {
+		t.Fatalf("%d parts, %+v", len(parts), stats)
+	}
+	if a := parts[0].interval.Accounting; a.Metered != 1<<64-1 || a.Received != a.Metered {
+		t.Errorf("%+v", a)
+	}
+	if got := stats.BadLines[0].String(); !strings.HasPrefix(got, "line 3: interface ") || !strings.HasSuffix(got, "longer than 64 bytes") {
+		t.Error(got)
+	}
+}
+
 // FuzzCSV: no text makes the reader panic, lose count of lines, or deliver rows of two families.
 func FuzzCSV(f *testing.F) {
 	f.Add(csvHead + "1456358700,eth0,10.0.0.1,10.0.0.2,80,tcp,1,60,0,0\nInterface,eth0\n")

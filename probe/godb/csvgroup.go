@@ -33,9 +33,11 @@ func (c *csvReader) flush(hold int) error {
 		if interval.Sequence == 0 {
 			interval.Duration = nominalSeconds * time.Second
 		}
+		var sum flow.Counters
 		for i := range records {
-			interval.Accounting.Metered += records[i].Counters.Packets()
+			sum.Add(records[i].Counters)
 		}
+		interval.Accounting.Metered = sum.Packets()
 		interval.Accounting.Received = interval.Accounting.Metered
 		if err := c.emit(g.iface, interval, records); err != nil {
 			return err

@@ -37,6 +37,9 @@ func (c *csvReader) group() (g csvGroup, err error) {
 			if len(text) == 0 {
 				return g, errors.New("no interface")
 			}
+			if len(text) > maxName {
+				return g, fmt.Errorf("interface %s: longer than %d bytes", shown(text), maxName)
+			}
 			name = string(text)
 			if len(c.names) < maxCached {
 				c.names[name] = name
