@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,8 @@ type exportVerb struct {
 
 	db       *database
 	names    []string
-	from, to int64 // of interval ends, both included
+	from, to int64   // of interval ends, both included
+	list     []int64 // days
 	progress *progress
 	days     atomic.Uint64 // interfaces × days that are done
 	rows     uint64
@@ -94,7 +96,7 @@ func (v *exportVerb) run(ctx context.Context) (err error) {
 		return err
 	}
 	v.progress = newProgress(v.app.stderr)
-	v.progress.total = uint64(v.daysToDo() * int64(len(v.names)))
+	v.progress.total = uint64(len(v.list) * len(v.names))
 	v.progress.start("days of interfaces", v.days.Load)
 	work := v.toFile
 	if v.parquet != "" {
@@ -135,6 +137,9 @@ func (v *exportVerb) prepare(ctx context.Context) error {
 		}
 	}
 	v.from, v.to = max(v.from, first, 1), min(v.to, last)
+	if v.list, err = v.daysToDo(); err != nil {
+		return err
+	}
 	if v.host == "" {
 		v.host, err = os.Hostname()
 	}
@@ -161,11 +166,28 @@ func (v *exportVerb) span() (first, last int64, err error) {
 // dayOf is the UTC day, since 1970, of an interval's end: midnight closes the day before.
 func dayOf(end int64) int64 { return (end - 1) / secondsPerDay }
 
-func (v *exportVerb) daysToDo() int64 {
+// daysToDo lists the days that may hold rows: a clock that was wrong once may lie thousands of years off.
+func (v *exportVerb) daysToDo() (list []int64, err error) {
 	if v.from > v.to {
-		return 0
+		return nil, nil
 	}
-	return dayOf(v.to) - dayOf(v.from) + 1
+	first, last := dayOf(v.from), dayOf(v.to)
+	if v.db.store == nil {
+		for day := first; day <= last; day++ {
+			list = append(list, day)
+		}
+		return list, nil
+	}
+	for _, name := range v.names {
+		days, err := v.db.store.Days(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, days...)
+	}
+	slices.Sort(list)
+	outside := func(day int64) bool { return day < first || day > last }
+	return slices.DeleteFunc(slices.Compact(list), outside), nil
 }
 
 // scan hands the rows of a day over, interface by interface.
@@ -200,7 +222,10 @@ func (v *exportVerb) toFile(ctx context.Context) error {
 		return err
 	}
 	w := begin(out)
-	for day := dayOf(v.from); day < dayOf(v.from)+v.daysToDo() && err == nil; day++ {
+	for _, day := range v.list {
+		if err != nil {
+			break
+		}
 		var rows uint64
 		rows, err = v.scan(ctx, day, w)
 		v.rows += rows
@@ -220,7 +245,7 @@ func (v *exportVerb) toParquet(ctx context.Context) error {
 			return failure(err, "")
 		}
 	}
-	for day := dayOf(v.from); day < dayOf(v.from)+v.daysToDo(); day++ {
+	for _, day := range v.list {
 		name := filepath.Join(directory, time.Unix(day*secondsPerDay, 0).UTC().Format(time.DateOnly)+".parquet")
 		if err := v.parquetDay(ctx, day, name); err != nil {
 			return err

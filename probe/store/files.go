@@ -55,6 +55,15 @@ func (s *Store) listFiles(iface string, first, last day) ([]dataFile, error) {
 	return files, err
 }
 
+// Days lists the UTC days, since 1970, that an interface has files of.
+func (s *Store) Days(iface string) (days []int64, err error) {
+	files, err := s.listFiles(iface, 0, endOfTime)
+	for _, f := range files {
+		days = append(days, int64(f.day))
+	}
+	return slices.Compact(days), err
+}
+
 // Files lists the logs and segments that the store reads, by interface and day, with their paths.
 func (s *Store) Files() (paths []string, err error) {
 	names, err := s.Interfaces()
