@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// noWait lets open return at once whatever the file is.
+const noWait = syscall.O_NONBLOCK
+
 func tryLock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

@@ -101,13 +101,31 @@ func writeHolder(f *os.File, holder string) error {
 
 type osFile struct{ *os.File }
 
+// open takes files of bytes only: to open a pipe may wait for ever, and a device has no end.
 func open(name string, flags int, mode fs.FileMode) (File, error) {
-	f, err := os.OpenFile(filepath.Clean(name), flags, mode)
+	f, err := os.OpenFile(filepath.Clean(name), flags|noWait, mode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, there := os.Readlink(name); there == nil { // else who lists the directory would wait for it to go
+			return nil, &fs.PathError{Op: "open", Path: name, Err: errNoTarget}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errNoFile}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return osFile{f}, nil
 }
+
+var (
+	errNoFile   = errors.New("not a regular file")
+	errNoTarget = errors.New("a link to a file that is not there")
+)
 
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()

@@ -365,3 +365,25 @@ func TestQuota(t *testing.T) {
 	memory.SetQuota(0)
 	write(t, g, "x")
 }
+
+// TestNoRegularFile: what stands where a file is due and is none is refused at once, also a pipe that nobody writes to.
+func TestNoRegularFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	try(t, syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link))
+	lost := filepath.Join(dir, "lost")
+	try(t, os.Symlink(filepath.Join(dir, "nowhere", "file"), lost))
+	for _, name := range []string{pipe, link, os.DevNull, dir, lost} {
+		for what, open := range map[string]func() (File, error){
+			"read":   func() (File, error) { return OS{}.Open(name) },
+			"append": func() (File, error) { return OS{}.OpenAppend(name, 0o600) },
+		} {
+			if f, err := open(); err == nil {
+				t.Errorf("%s %s: no error", what, name)
+				_ = f.Close()
+			} else if !strings.Contains(err.Error(), name) || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s %s: %v", what, name, err)
+			}
+		}
+	}
+}
