@@ -138,3 +138,46 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 	}
 	t.Log(replaced, "replaced")
 }
+
+// TestWholeSegmentComesBackToDamage: what was saved and merged is damaged too when the whole copy comes back. One repair
+// puts all right.
+func TestWholeSegmentComesBackToDamage(t *testing.T) {
+	files, all := compactedStore(t, 40)
+	name := "/db/interfaces/eth0/2026-11-20.wseg"
+	whole := files.Bytes(name)
+	tried := 0
+	for i := rand.IntN(97); i < len(whole); i += 97 {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 0xff
+		copied := copyOf(t, files, name, damaged)
+		s := openClocked(t, copied, noon)
+		repair := func() {
+			if err := s.Repair(t.Context(), "eth0", false, func(Repaired) {}); err != nil {
+				t.Fatalf("byte %d: %v", i, err)
+			}
+		}
+		repair()
+		mustCompact(t, s.Store, CompactOptions{All: true})
+		_ = s.Close()
+		if !slices.Contains(copied.Files(), name) {
+			continue
+		}
+		merged := bytes.Clone(copied.Bytes(name))
+		merged[rand.IntN(len(merged))] ^= 0xff
+		copied.SetBytes(name, merged)
+		copied.SetBytes(strings.Replace(name, ".wseg", ".0077.wseg", 1), whole)
+		s = openClocked(t, copied, noon)
+		repair()
+		what := fmt.Sprintf("byte %d", i)
+		got, stats := scanOrdered(t, s.Store, "eth0", 1, maxEnd)
+		compareDamaged(t, all["eth0"], got, what)
+		if stats.Corrupted != 0 {
+			t.Fatalf("%s: %+v", what, stats)
+		}
+		_ = s.Close()
+		tried++
+	}
+	if tried == 0 {
+		t.Error("no byte was tried")
+	}
+}

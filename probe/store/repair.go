@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/weirflow/weir/probe/segment"
 	"github.com/weirflow/weir/probe/vfs"
@@ -113,6 +114,7 @@ func (r *repairer) log(ctx context.Context) error {
 
 // segments salvages what can be read of damaged segments and of those that share blocks with others.
 func (r *repairer) segments(ctx context.Context) error {
+	salvaged := false
 	for _, o := range r.parts.segments {
 		var first error
 		if o.reader.Verify(func(e *segment.DamageError) {
@@ -123,6 +125,12 @@ func (r *repairer) segments(ctx context.Context) error {
 			continue
 		}
 		if err := r.segment(ctx, o, nil, 0, cause(first)); err != nil {
+			return err
+		}
+		salvaged = true
+	}
+	if salvaged && !r.dryRun { // what clashes may clash with what was saved
+		if err := r.load(); err != nil {
 			return err
 		}
 	}
@@ -149,7 +157,7 @@ func (r *repairer) segment(ctx context.Context, o *openSegment, leave map[int64]
 }
 
 // unreadable sets aside the files that cannot be opened, and segments that do not say what was merged into them: of these
-// it salvages what nothing else has.
+// it salvages what nothing else has. Files of another version are whole, for a build that reads them, and stay.
 func (r *repairer) unreadable(ctx context.Context) error {
 	done := map[string]bool{}
 	for _, o := range r.parts.clashing {
@@ -161,6 +169,9 @@ func (r *repairer) unreadable(ctx context.Context) error {
 		}
 		path := filepath.Join(r.store.root, d.File)
 		err := errors.ErrUnsupported
+		if strings.Contains(d.Cause, errFutureVersion.Error()) {
+			continue // not damaged
+		}
 		if _, number, ok := parseSegmentName(filepath.Base(path)); ok {
 			var o *openSegment
 			if o, err = r.store.acquireSegment(r.iface, path, dataFile{name: filepath.Base(path), day: r.day, segment: true, number: number, size: d.Bytes}); err == nil {
@@ -171,7 +182,7 @@ func (r *repairer) unreadable(ctx context.Context) error {
 				}
 			}
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, segment.ErrVersion) {
 			if err := r.aside(path, Repaired{File: d.File, Cause: d.Cause}); err != nil {
 				return err
 			}

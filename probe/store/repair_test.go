@@ -175,7 +175,7 @@ func TestFilesOfACompactedStoreMovedAround(t *testing.T) {
 		"of another day": files.Bytes(part), "of another interface": files.Bytes("/db/interfaces/lo/2026-11-20.wseg"),
 		"a log": files.Bytes(log), "of a later version": laterVersion(files.Bytes(day)),
 	} {
-		checkDamage(t, copyOf(t, files, day, content), day, all, what, true)
+		checkDamage(t, copyOf(t, files, day, content), day, all, what, what != "of a later version") // see TestRepairLeavesOtherVersions
 	}
 	checkDamage(t, copyOf(t, files, log, files.Bytes(part)), log, all, "a segment for a log", true)
 	for _, name := range []string{"2026-11-20.0009.wseg", "2026-11-21.0009.wseg"} {
@@ -250,5 +250,23 @@ func TestClashingSegments(t *testing.T) {
 	got, stats = scanOrdered(t, s.Store, "eth0", 1, maxEnd)
 	if diff := contentOf(t, all, "").difference(contentOf(t, got, "")); diff != "" || stats.Corrupted != 0 {
 		t.Errorf("repaired, %v: %+v\n%s", repaired, stats, diff)
+	}
+}
+
+// TestRepairLeavesOtherVersions: what another version wrote is not damaged, and keeps its name.
+func TestRepairLeavesOtherVersions(t *testing.T) {
+	files, _ := compactedStore(t, 5)
+	for _, name := range []string{"/db/interfaces/eth0/2026-11-20.wseg", "/db/interfaces/eth0/2026-11-21.wlog"} {
+		later := copyOf(t, files, name, laterVersion(files.Bytes(name)))
+		s := openClocked(t, later, noon)
+		err := s.Repair(t.Context(), "eth0", false, func(r Repaired) { t.Error(r) })
+		if err != nil || !slices.Contains(later.Files(), name) {
+			t.Errorf("%s: %v, %v", name, err, later.Files())
+		}
+		named := 0
+		if _, err := s.Check(t.Context(), "eth0", func(Damage) { named++ }); err != nil || named != 1 {
+			t.Errorf("%s: %d places, %v", name, named, err)
+		}
+		_ = s.Close()
 	}
 }
