@@ -46,6 +46,9 @@ func Test(ctx context.Context) error { return devtool.Test(ctx) }
 // Soak runs the long tests: fuzzing, crash loops, corruption sweeps.
 func Soak(ctx context.Context) error { return devtool.Soak(ctx) }
 
+// Netem runs the tests of verdicts and round trips, with the delay of tc netem, on Debian's kernel in an emulated machine.
+func Netem(ctx context.Context) error { return devtool.Netem(ctx) }
+
 // Bench prints the figures that are bounded: ns/packet, ns/row, bytes/row, the probe at rest.
 func Bench(ctx context.Context) error { return devtool.Bench(ctx) }
 

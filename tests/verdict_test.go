@@ -5,9 +5,11 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,13 +70,68 @@ func TestQueryVerdicts(t *testing.T) {
 		a := row.Attributes
 		got[fmt.Sprint(a.Destination, " ", a.Port, " ", map[uint8]string{6: "TCP", 17: "UDP"}[a.Protocol])] = a.Verdict
 	}
-	for flow, verdict := range want {
+	for _, flow := range slices.Sorted(maps.Keys(want)) {
+		verdict := want[flow]
+		t.Logf("%s: %s", flow, got[flow])
 		if got[flow] != verdict {
 			t.Errorf("%s: %q, want %s", flow, got[flow], verdict)
 		}
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+// TestQueryRoundTripNetem: weir query has the round trip of what was accepted, with the delay that the kernel gives.
+func TestQueryRoundTripNetem(t *testing.T) {
+	testenv.RequireRoot(t)
+	requireTools(t, "ip", "tc")
+	const delay = 100 * time.Millisecond
+	c := newCable(t)
+	c.plug(t)
+	slow := c.near.Command("tc", "qdisc", "add", "dev", cableEnd, "root", "netem", "delay", delay.String())
+	if output, err := slow.CombinedOutput(); err != nil {
+		t.Skipf("%s needs the netem qdisc: %s", t.Name(), output)
+	}
+	for _, far := range []string{far4, far6} {
+		answerAt(t, c, far)
+		attempt(t, c, "tcp", netip.AddrPortFrom(netip.MustParseAddr(far), 81)) // finds the neighbour
+	}
+	p := newProbe(t, c.near.Command, settings{iface: cableEnd, meter: "interval: 5m"})
+	p.run(t)
+	for _, far := range []string{far4, far6} {
+		attempt(t, c, "tcp", netip.AddrPortFrom(netip.MustParseAddr(far), 80))
+	}
+	<-time.After(2 * delay)
+	p.terminate(t)
+	command := exec.Command(binary(t, clientProgram), "query", "-e", "json", "-d", p.store, "-i", cableEnd, "-f", "0",
+		"-c", "proto = tcp & dport = 80", "dip,verdict")
+	var result struct {
+		Rows []struct {
+			Attributes struct {
+				Destination string `json:"dip"`
+				Verdict     string
+			}
+			Counters struct {
+				RoundTripTime time.Duration `json:"rtt_ns"`
+				RoundTrips    int           `json:"rtt_n"`
+			}
+		}
+	}
+	text := succeed(t, patience, command)
+	if err := json.Unmarshal([]byte(text), &result); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if len(result.Rows) != 2 {
+		t.Fatalf("%d rows, want 2\n%s", len(result.Rows), text)
+	}
+	for _, row := range result.Rows {
+		rtt := row.Counters.RoundTripTime
+		t.Logf("%s: %s, %v, want %v", row.Attributes.Destination, row.Attributes.Verdict, rtt, delay)
+		if row.Attributes.Verdict != "accepted" || row.Counters.RoundTrips != 1 || (rtt-delay).Abs() > delay/5 {
+			t.Errorf("%s: %s, %d round trips of %v, want one of %v", row.Attributes.Destination, row.Attributes.Verdict,
+				row.Counters.RoundTrips, rtt, delay)
+		}
 	}
 }
 

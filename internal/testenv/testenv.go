@@ -1,5 +1,5 @@
 // Package testenv finds what tests need beside the repository: traces and samples, and the privilege to capture.
-// It is the one place that knows about WEIR_SHARED and WEIR_REQUIRE_ROOT.
+// It is the one place that knows about WEIR_ROOT, WEIR_SHARED and WEIR_REQUIRE_ROOT.
 package testenv
 
 import (
@@ -9,8 +9,12 @@ import (
 	"testing"
 )
 
-// Root is the module's root directory.
+// Root is the module's root directory: WEIR_ROOT, which tests need that run elsewhere than they were compiled, else where
+// the source is.
 func Root() string {
+	if d := os.Getenv("WEIR_ROOT"); d != "" {
+		return d
+	}
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
