@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -40,15 +41,7 @@ func (r *run) answerSeriesColumns(ctx context.Context, result *wire.Result) erro
 	c := r.condition()
 	if r.query.Other && (r.query.Matcher.HasGroup() || r.keep != nil) {
 		// Which rows belong to the remainder is only known when all groups are.
-		pl, err := r.newPlan(r.shape, c)
-		if err != nil {
-			return err
-		}
-		pl.limitTo(r.keep)
-		if r.groups, err = pl.collectColumns(ctx, r.engine.cfg.MaxGroups); err != nil {
-			return err
-		}
-		return r.answerSeries(ctx, result)
+		return r.answerAllSeries(ctx, result, c)
 	}
 	ranking := *r.query
 	ranking.Series = false
@@ -76,8 +69,25 @@ func (r *run) answerSeriesColumns(ctx context.Context, result *wire.Result) erro
 	result.Summary.Coverage = r.binCoverage()
 	if other := result.Summary.Other; other != nil {
 		other.Bins, err = r.remainder(ctx, c, bins, kept)
+		if errors.Is(err, errSaturated) {
+			result.Rows = nil
+			return r.answerAllSeries(ctx, result, c)
+		}
 	}
 	return err
+}
+
+// answerAllSeries sums up all bins of all groups, and makes the answer of these.
+func (r *run) answerAllSeries(ctx context.Context, result *wire.Result, c *condition) error {
+	pl, err := r.newPlan(r.shape, c)
+	if err != nil {
+		return err
+	}
+	pl.limitTo(r.keep)
+	if r.groups, err = pl.collectColumns(ctx, r.engine.cfg.MaxGroups); err != nil {
+		return err
+	}
+	return r.answerSeries(ctx, result)
 }
 
 // sumKept sums up the groups that are kept, with their time if the query has it.
@@ -157,6 +167,9 @@ func (r *run) remainder(ctx context.Context, c *condition, bins *groups, kept ma
 	}
 	rest := map[int64]flow.Counters{}
 	for bin := range all.all() {
+		if saturated(bin.counters) {
+			return nil, errSaturated
+		}
 		if left := subtract(bin.counters, shown[bin.key.stamp]); !left.IsZero() {
 			rest[bin.key.stamp] = left
 		}
@@ -165,6 +178,18 @@ func (r *run) remainder(ctx context.Context, c *condition, bins *groups, kept ma
 		list = append(list, wire.OtherBin{Timestamp: moment(stamp), Counters: wire.CountersFrom(rest[stamp])})
 	}
 	return list, nil
+}
+
+// errSaturated says that a sum is greater than what was counted of it, so that no part can be taken from it.
+var errSaturated = errors.New("a sum does not fit")
+
+func saturated(c flow.Counters) bool {
+	for i := range segment.CounterCount {
+		if *counterAt(&c, i) == math.MaxUint64 {
+			return true
+		}
+	}
+	return false
 }
 
 // subtract takes parts from sums.

@@ -263,3 +263,16 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 		}
 	}
 }
+
+// TestRemainderOfGreatSums: what a bin holds beside the rows shown is exact where the sum of both does not fit.
+func TestRemainderOfGreatSums(t *testing.T) {
+	m := memory{}
+	m.add("eth0", noon, 1, record(1, 9, 80, flow.TCP, 1<<64-1), record(2, 9, 80, flow.TCP, 7), record(3, 9, 80, flow.TCP, 5))
+	cut := map[string][]*segment.Reader{"eth0": {writeTo(t, vfs.NewMemory(), segment.Config{ChunkTuples: 10, ChunkRows: 100}, "eth0", m["eth0"])}}
+	result := ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: cut}}),
+		wire.Request{Query: "time,sip", Merge: true, Series: true, Other: true, NumResults: 1})
+	other := result.Summary.Other
+	if len(result.Rows) != 1 || other == nil || len(other.Bins) != 1 || other.Bins[0].Counters != other.Counters || other.Counters.BytesSent != 12 {
+		t.Errorf("%d rows, %+v", len(result.Rows), other)
+	}
+}
