@@ -49,7 +49,7 @@ func Soak(ctx context.Context) error { return devtool.Soak(ctx) }
 // Netem runs the tests of verdicts and round trips, with the delay of tc netem, on Debian's kernel in an emulated machine.
 func Netem(ctx context.Context) error { return devtool.Netem(ctx) }
 
-// Bench prints the figures that are bounded: ns/packet, ns/row, bytes/row, the probe at rest.
+// Bench prints all figures, the bounded ones among them: ns/packet, ns/row, bytes/row, CPU beside DuckDB.
 func Bench(ctx context.Context) error { return devtool.Bench(ctx) }
 
 // Lint runs golangci-lint, the front end's lint and its type check.
