@@ -71,7 +71,8 @@ func (s *blaster) walk(b testing.TB, c cable, packets, rate int) (took time.Dura
 // BenchmarkLiveProbe runs a probe on an interface to which another namespace sends as fast as it can. It reports the rate,
 // the packets that were dropped, the processor time of the probe's process for a million packets, what of it was in the kernel,
 // and the kernel's share besides: what the sender's thread, in whose name the packets travel, and the soft interrupts take, with and without the probe.
-// Beside it stands what a bare reader takes, which only walks the frames of a ring as the probe's.
+// Beside it stands what a bare reader takes, which only walks the frames of a ring as the probe's, and what goProbe takes, if
+// WEIR_BENCH_GOPROBE names its program.
 func BenchmarkLiveProbe(b *testing.B) {
 	testenv.RequireRoot(b)
 	requireTools(b, "ip")
@@ -124,6 +125,11 @@ func BenchmarkLiveProbe(b *testing.B) {
 			b.ReportMetric(softirqWithout.Seconds()*1e6/float64(packets), "softirq-alone-CPU-s/Mpacket")
 			b.ReportMetric(0, "ns/op")
 			p.terminate(b)
+			if cpu, dropped := s.peer(b, c, flows, packets, shape.rate); cpu > 0 {
+				b.ReportMetric(cpu.Seconds(), "goprobe-CPU-s/Mpacket")
+				b.ReportMetric(float64(dropped), "goprobe-drops")
+				b.ReportMetric(probe.Seconds()/million/cpu.Seconds(), "of-goprobe")
+			}
 		})
 	}
 }

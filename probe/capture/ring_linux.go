@@ -35,6 +35,7 @@ type ring struct {
 	link      packet.Link // how its frames start, as far as they have been read
 	stale     int         // polls in a row that were for nothing
 
+	pace    pace      // how fast blocks come
 	waiter  *waiter   // for socket and event, once there was something to wait for
 	lookAt  time.Time // when to look at the name again, at the earliest
 	faultAt time.Time // when to look what has become of the interface; zero: it is well
@@ -93,6 +94,7 @@ func (r *ring) take() bool {
 	r.held = atomic.LoadUint32(r.status())&unix.TP_STATUS_USER != 0
 	if r.held {
 		r.stale = 0
+		r.pace.blocks++
 	}
 	return r.held
 }
@@ -131,7 +133,8 @@ func (r *ring) relink() error {
 
 // wait blocks until the current block may have been handed over, or Wake was called.
 func (r *ring) wait() (woken bool, err error) {
-	timeout, err := r.look()
+	now := time.Now()
+	timeout, err := r.look(now)
 	if err != nil {
 		return false, err
 	}
@@ -139,6 +142,16 @@ func (r *ring) wait() (woken bool, err error) {
 		if r.waiter, err = newWaiter(r.socket, r.event); err != nil {
 			return false, fmt.Errorf("wait for frames: %w", err)
 		}
+	}
+	if pause, lasts := r.pace.pause(now, len(r.memory)/r.blockSize); pause > 0 && timeout < 0 {
+		called, err := r.waiter.pause(pause, lasts < aloneBelow)
+		if err != nil {
+			return false, fmt.Errorf("wait for frames: %w", err)
+		}
+		if called {
+			return true, r.forgetWake()
+		}
+		return false, nil
 	}
 	events, called, err := r.waiter.wait(timeout)
 	switch {
@@ -165,9 +178,8 @@ func (r *ring) idle() error {
 // look looks at the interface before the reader blocks, and says for how many milliseconds that may be at most; -1
 // for ever. That the interface has another name the socket never says by itself; asking costs a system call, and wakes
 // the runtime's monitor, so under load it is not done before every block.
-func (r *ring) look() (timeout int, err error) {
+func (r *ring) look(now time.Time) (timeout int, err error) {
 	if r.faultAt.IsZero() {
-		now := time.Now()
 		if now.Before(r.lookAt) {
 			return -1, nil
 		}

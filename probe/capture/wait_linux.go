@@ -22,6 +22,7 @@ type waiter struct {
 	conn    syscall.RawConn
 	ready   func(fd uintptr) bool
 	polled  [2]unix.PollFd
+	from    int  // the first of polled that counts: 1 in a pause
 	limited bool // file has a deadline
 	busy    bool // the last wait was short
 	err     error
@@ -74,7 +75,7 @@ func (w *waiter) look(uintptr) bool { return w.poll(0) }
 //go:noinline
 func (w *waiter) poll(limit time.Duration) (found bool) {
 	timeout := unix.NsecToTimespec(int64(limit))
-	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.polled[0])), uintptr(len(w.polled)),
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.polled[w.from])), uintptr(len(w.polled)-w.from),
 		uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
 	if w.err = nil; errno != 0 {
 		if n = 0; errno != unix.EINTR {
@@ -118,6 +119,23 @@ func (w *waiter) wait(milliseconds int) (first, second int16, err error) {
 	first, second, err = w.park(milliseconds)
 	w.busy = first != 0 && time.Since(begin) < shortWait
 	return first, second, err
+}
+
+// pause lets so much time pass, or less if the second descriptor has something to say, whatever the first one says meanwhile;
+// by itself, then at most shortWait, or by the poller.
+func (w *waiter) pause(d time.Duration, alone bool) (called bool, err error) {
+	w.polled[1].Revents, w.err = 0, nil
+	w.from = 1
+	defer func() { w.from = 0 }()
+	if err := w.watch(false); err != nil {
+		return false, err
+	}
+	if alone {
+		w.pollAlone(time.Now().Add(min(d, shortWait)))
+		return w.polled[1].Revents != 0, w.err
+	}
+	_, second, err := w.park(int(d / time.Millisecond))
+	return second != 0, err
 }
 
 // watch says whether the poller is to hear of the first descriptor. While the waiter waits by itself it would wake
