@@ -234,6 +234,7 @@ func (r *ring) Wake() {
 }
 
 func (r *ring) forgetWake() error {
+	r.lookAt = time.Time{} // who calls the reader may know of another name
 	var count [8]byte
 	if _, err := unix.Read(r.event, count[:]); err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("wait for frames: %w", err)
