@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weirflow/weir/probe/segment"
@@ -157,7 +158,8 @@ func (r *repairer) segment(ctx context.Context, o *openSegment, leave map[int64]
 }
 
 // unreadable sets aside the files that cannot be opened, and segments that do not say what was merged into them: of these
-// it salvages what nothing else has. Files of another version are whole, for a build that reads them, and stay.
+// it salvages what nothing else has. Files of another version, and of somebody
+// else, are whole for who can read them, and stay.
 func (r *repairer) unreadable(ctx context.Context) error {
 	done := map[string]bool{}
 	for _, o := range r.parts.clashing {
@@ -169,8 +171,9 @@ func (r *repairer) unreadable(ctx context.Context) error {
 		}
 		path := filepath.Join(r.store.root, d.File)
 		err := errors.ErrUnsupported
-		if strings.Contains(d.Cause, errFutureVersion.Error()) {
-			continue // not damaged
+		notDamaged := func(why error) bool { return strings.Contains(d.Cause, why.Error()) }
+		if slices.ContainsFunc([]error{errFutureVersion, segment.ErrVersion, fs.ErrPermission}, notDamaged) {
+			continue
 		}
 		if _, number, ok := parseSegmentName(filepath.Base(path)); ok {
 			var o *openSegment
@@ -182,7 +185,7 @@ func (r *repairer) unreadable(ctx context.Context) error {
 				}
 			}
 		}
-		if err != nil && !errors.Is(err, segment.ErrVersion) {
+		if err != nil {
 			if err := r.aside(path, Repaired{File: d.File, Cause: d.Cause}); err != nil {
 				return err
 			}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/probe/vfs"
 )
@@ -268,5 +270,32 @@ func TestRepairLeavesOtherVersions(t *testing.T) {
 			t.Errorf("%s: %d places, %v", name, named, err)
 		}
 		_ = s.Close()
+	}
+}
+
+// denied lets nobody open one file.
+type denied struct {
+	vfs.FS
+	name string
+}
+
+func (d denied) Open(name string) (vfs.File, error) {
+	if name == d.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return d.FS.Open(name)
+}
+
+// TestRepairLeavesWhatOthersOwn: a file that may not be opened is named, and keeps its name.
+func TestRepairLeavesWhatOthersOwn(t *testing.T) {
+	files, _ := compactedStore(t, 5)
+	name := "/db/interfaces/eth0/2026-11-20.wseg"
+	s, err := Open(Config{Path: "/db"}, Deps{FS: denied{files, name}, Now: func() time.Time { return time.Unix(noon, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Repair(t.Context(), "eth0", false, func(r Repaired) { t.Error(r) }); err != nil || !slices.Contains(files.Files(), name) {
+		t.Error(err, files.Files())
 	}
 }
