@@ -81,6 +81,7 @@ func BenchmarkLiveProbe(b *testing.B) {
 		flows, rate int // packets a second, 0 for as many as there can be
 		packets     int
 	}{
+		{"flows=64", 64, 0, 2_000_000},
 		{"flows=20000", 20_000, 0, 2_000_000},
 		{"flows=200000", 200_000, 0, 2_000_000},
 		{"flows=20000/rate=170000", 20_000, 170_000, 500_000},
