@@ -54,6 +54,7 @@ func api(t testing.TB, q serve.Querier) (*serve.Server, *testenv.Journal) {
 	log := new(testenv.Journal)
 	cfg := serve.DefaultConfig()
 	cfg.Tokens = []serve.Token{{Name: "grafana", Role: serve.RoleQuery, SHA256: hashed("secret")}}
+	cfg.Limits.Queue = time.Minute // however slow the machine is
 	s, err := serve.New(cfg, serve.Deps{Querier: q, Logger: slog.New(slog.NewTextHandler(log, nil)), Info: serve.Info{Name: "weir-probe", Version: "1"}})
 	if err != nil {
 		t.Fatal(err)
