@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/segment"
 )
 
@@ -92,12 +95,8 @@ type clash struct {
 
 // common are the ends of all common blocks.
 func (c *clash) common() map[int64]bool {
-	all := map[int64]bool{}
-	for _, ends := range []map[int64]bool{c.alone, c.shared} {
-		for end := range ends {
-			all[end] = true
-		}
-	}
+	all := maps.Clone(c.alone)
+	maps.Copy(all, c.shared)
 	return all
 }
 
@@ -109,21 +108,20 @@ func (r *repairer) compare(o *openSegment) (c clash, err error) {
 	}
 	own, known := blockSet{}, blockSet{}
 	own.addSegment(o.reader, blocks)
-	c.alone, c.shared = map[int64]bool{}, map[int64]bool{}
-	for _, s := range r.parts.segments {
-		theirs, err := s.reader.Blocks()
-		if err != nil {
+	theirs := make([][]flow.Interval, len(r.parts.segments))
+	others := map[int64]bool{} // ends of what is not in the segment
+	for i, s := range r.parts.segments {
+		if theirs[i], err = s.reader.Blocks(); err != nil {
 			return c, err
 		}
-		known.addSegment(s.reader, theirs)
-		for i := range theirs {
-			if !own.has(identityOf(&theirs[i])) {
-				c.shared[theirs[i].End] = true
+		known.addSegment(s.reader, theirs[i])
+		for k := range theirs[i] {
+			if !own.has(identityOf(&theirs[i][k])) {
+				others[theirs[i][k].End] = true
 			}
 		}
 	}
-	others := c.shared
-	c.shared = map[int64]bool{}
+	c.alone, c.shared = map[int64]bool{}, map[int64]bool{}
 	for i := range blocks {
 		end := blocks[i].End
 		switch {
@@ -140,16 +138,9 @@ func (r *repairer) compare(o *openSegment) (c clash, err error) {
 	if err != nil { // it cannot be told: the others stay
 		c.gain, c.lacking = 0, 0
 	}
-	for _, s := range r.parts.segments {
-		theirs, err := s.reader.Blocks()
-		if err != nil {
-			return c, err
-		}
-		for i := range theirs {
-			if c.alone[theirs[i].End] {
-				c.holders = append(c.holders, s)
-				break
-			}
+	for i, s := range r.parts.segments {
+		if slices.ContainsFunc(theirs[i], func(b flow.Interval) bool { return c.alone[b.End] }) {
+			c.holders = append(c.holders, s)
 		}
 	}
 	return c, nil

@@ -20,6 +20,15 @@ func comebackStride() int {
 	return 31
 }
 
+// repaired is what a repair of the store says, of which that byte was damaged.
+func repaired(t *testing.T, s *Store, at int, dryRun bool) (said []Repaired) {
+	t.Helper()
+	if err := s.Repair(t.Context(), "eth0", dryRun, func(r Repaired) { said = append(said, r) }); err != nil {
+		t.Fatalf("byte %d: %v", at, err)
+	}
+	return said
+}
+
 // TestWholeSegmentComesBack: a segment that was repaired, and whose whole copy is then put back under its name, answers with
 // all its rows, each once, and keeps them when it is compacted and repaired again.
 func TestWholeSegmentComesBack(t *testing.T) {
@@ -32,12 +41,7 @@ func TestWholeSegmentComesBack(t *testing.T) {
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
 		s := openClocked(t, copied, noon)
-		repair := func() {
-			if err := s.Repair(t.Context(), "eth0", false, func(Repaired) {}); err != nil {
-				t.Fatalf("byte %d: %v", i, err)
-			}
-		}
-		repair()
+		repaired(t, s.Store, i, false)
 		if slices.Contains(copied.Files(), name) {
 			t.Fatalf("byte %d: the damaged file was not set aside", i)
 		}
@@ -52,7 +56,7 @@ func TestWholeSegmentComesBack(t *testing.T) {
 		compare("put back")
 		mustCompact(t, s.Store, CompactOptions{All: true})
 		compare("compacted")
-		repair()
+		repaired(t, s.Store, i, false)
 		compare("repaired again")
 		_ = s.Close()
 		tried++
@@ -77,12 +81,6 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
 		s := openClocked(t, copied, noon)
-		var said []Repaired
-		repair := func() {
-			if err := s.Repair(t.Context(), "eth0", false, func(r Repaired) { said = append(said, r) }); err != nil {
-				t.Fatalf("byte %d: %v", i, err)
-			}
-		}
 		missing := func(when string, complete bool) (n int) {
 			what := fmt.Sprintf("byte %d, %s", i, when)
 			got, stats := scanOrdered(t, s.Store, "eth0", 1, maxEnd)
@@ -101,7 +99,7 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 			}
 			return n
 		}
-		repair()
+		repaired(t, s.Store, i, false)
 		mustCompact(t, s.Store, CompactOptions{All: true})
 		if names := filesOf(copied); !slices.Contains(names, "2026-11-20.wseg") || slices.Contains(names, "2026-11-20.0001.wseg") {
 			t.Fatalf("byte %d: not merged: %v", i, names)
@@ -112,12 +110,7 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 		if !slices.Contains(copied.Files(), back) && before > 0 {
 			t.Fatalf("byte %d: compaction deleted the only copy of %d rows", i, before)
 		}
-		var planned []Repaired
-		if err := s.Repair(t.Context(), "eth0", true, func(r Repaired) { planned = append(planned, r) }); err != nil {
-			t.Fatalf("byte %d: %v", i, err)
-		}
-		said = nil
-		repair()
+		planned, said := repaired(t, s.Store, i, true), repaired(t, s.Store, i, false)
 		if fmt.Sprint(planned) != fmt.Sprint(said) {
 			t.Fatalf("byte %d: a dry run says\n%v\nand repair\n%v", i, planned, said)
 		}
@@ -132,8 +125,7 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 		if now := missing("compacted", true); now != after {
 			t.Fatalf("byte %d: compacted, %d rows are missing, %d before", i, now, after)
 		}
-		said = nil
-		if repair(); len(said) != 0 {
+		if said := repaired(t, s.Store, i, false); len(said) != 0 {
 			t.Fatalf("byte %d: repaired again: %v", i, said)
 		}
 		_ = s.Close()
@@ -156,12 +148,7 @@ func TestWholeSegmentComesBackToDamage(t *testing.T) {
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
 		s := openClocked(t, copied, noon)
-		repair := func() {
-			if err := s.Repair(t.Context(), "eth0", false, func(Repaired) {}); err != nil {
-				t.Fatalf("byte %d: %v", i, err)
-			}
-		}
-		repair()
+		repaired(t, s.Store, i, false)
 		mustCompact(t, s.Store, CompactOptions{All: true})
 		_ = s.Close()
 		if !slices.Contains(copied.Files(), name) {
@@ -172,7 +159,7 @@ func TestWholeSegmentComesBackToDamage(t *testing.T) {
 		copied.SetBytes(name, merged)
 		copied.SetBytes(strings.Replace(name, ".wseg", ".0077.wseg", 1), whole)
 		s = openClocked(t, copied, noon)
-		repair()
+		repaired(t, s.Store, i, false)
 		what := fmt.Sprintf("byte %d", i)
 		got, stats := scanOrdered(t, s.Store, "eth0", 1, maxEnd)
 		compareDamaged(t, all["eth0"], got, what)
