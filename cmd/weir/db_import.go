@@ -159,7 +159,11 @@ func (v *importVerb) fromCSV(ctx context.Context, im *importer) error {
 	})
 	im.progress.stop()
 	v.tell(stats)
-	if err == nil && stats.Rows == 0 && stats.Bad > 0 {
+	switch {
+	case errors.Is(err, godb.ErrNoColumn):
+		err = failure(err, fmt.Sprintf("line 1 of %s has to name the columns %s, in any order; --iface NAME stands for iface",
+			v.csv, strings.Join(godb.CSVColumns(), ", ")))
+	case err == nil && stats.Rows == 0 && stats.Bad > 0:
 		err = failure(fmt.Errorf("%s: no line can be read", v.csv), "")
 	}
 	return err

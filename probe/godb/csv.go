@@ -79,6 +79,12 @@ var csvNames = [...]string{"time", "iface", "sip", "dip", "dport", "proto",
 	"data vol. received", "data vol. sent", "packets received", "packets sent",
 	"attempts", "accepts", "rejects", "rtt sum", "rtt n"}
 
+// ErrNoColumn says that the heading of a file lacks columns that are needed.
+var ErrNoColumn = errors.New("no column")
+
+// CSVColumns are the names of the columns that a file has to have, in any order; CSVConfig.Interface stands for iface.
+func CSVColumns() []string { return slices.Clone(csvNames[:csvExtensions]) }
+
 const (
 	csvTime = iota
 	csvInterface
@@ -197,7 +203,7 @@ func (c *csvReader) heading() error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("line 1: no column %s", strings.Join(missing, ", "))
+		return fmt.Errorf("line 1: %w %s", ErrNoColumn, strings.Join(missing, ", "))
 	}
 	return nil
 }
