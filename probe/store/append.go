@@ -140,7 +140,7 @@ func (a *appender) open(d day) error {
 	}
 	name := filepath.Join(dir, d.fileName())
 	f, index, err := a.openLog(name, d)
-	if errors.Is(err, errNoLog) {
+	if errors.Is(err, errNoLog) || errors.Is(err, errForeign) {
 		if err = a.setAside(name, err); err == nil {
 			f, index, err = a.openLog(name, d)
 		}
@@ -158,10 +158,13 @@ func (a *appender) open(d day) error {
 
 // openLog opens a log for writing, with nothing behind its last block.
 func (a *appender) openLog(name string, d day) (vfs.File, logIndex, error) {
-	if _, err := a.store.files.Stat(name); errors.Is(err, fs.ErrNotExist) {
+	switch info, err := a.store.files.Stat(name); {
+	case errors.Is(err, fs.ErrNotExist):
 		if err := a.create(name, d); err != nil {
 			return nil, logIndex{}, err
 		}
+	case err == nil && !info.Mode().IsRegular():
+		return nil, logIndex{}, errForeign
 	}
 	f, err := a.store.files.OpenAppend(name, fileMode)
 	if err != nil {
@@ -187,7 +190,7 @@ func (a *appender) create(name string, d day) error {
 	return a.store.files.Rename(temp, name)
 }
 
-// setAside moves a file that is no log out of the way: what is in it is not ours to delete, and must not keep
+// setAside moves what is no log out of the way: what is in it is not ours to delete, and must not keep
 // the day's flows from being stored.
 func (a *appender) setAside(name string, cause error) error {
 	aside := name + asideSuffix

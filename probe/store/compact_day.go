@@ -39,7 +39,7 @@ func (d *daily) load() (err error) {
 		}
 		for _, f := range files {
 			d.last = max(d.last, f.number)
-			if !f.segment {
+			if !f.segment && !f.foreign {
 				d.settle()
 			}
 		}

@@ -15,9 +15,13 @@ type dataFile struct {
 	day     day
 	segment bool // else a log
 	number  int  // of a segment: 0 for that of the day as a whole
+	foreign bool // neither a file nor a link: nothing of ours can be in it
 	size    int64
 	changed int64 // when it was written, nanoseconds; tells files of one name apart
 }
+
+// errForeign is said of a directory, a pipe and the like that has the name of a log or a segment.
+var errForeign = errors.New("foreign: no file, though it has the name of one of the store's; move it elsewhere, or weir db repair sets it aside")
 
 // listFiles lists the logs and segments of an interface, of days from first to last and not being deleted: by day,
 // the segment of the day first, then its parts, then the log.
@@ -27,8 +31,8 @@ func (s *Store) listFiles(iface string, first, last day) ([]dataFile, error) {
 		return nil, err
 	}
 	var files []dataFile
-	err = s.eachFile(iface, func(e fs.DirEntry) error {
-		f := dataFile{name: e.Name()}
+	err = s.eachEntry(iface, func(e fs.DirEntry) error {
+		f := dataFile{name: e.Name(), foreign: e.Type()&^fs.ModeSymlink != 0}
 		var ok bool
 		if f.day, f.number, ok = parseSegmentName(f.name); ok {
 			f.segment = true
@@ -95,7 +99,9 @@ func (f dataFile) measure(e fs.DirEntry, to *[]dataFile) error {
 	if err != nil {
 		return err
 	}
-	f.size, f.changed = info.Size(), info.ModTime().UnixNano()
+	if !f.foreign {
+		f.size, f.changed = info.Size(), info.ModTime().UnixNano()
+	}
 	*to = append(*to, f)
 	return nil
 }
@@ -118,8 +124,18 @@ func (s *Store) allFiles(iface string) (files []dataFile, err error) {
 
 const dateForm = "2006-01-02"
 
-// eachFile calls visit for the entries of an interface's directory; there are none if it does not exist.
+// eachFile calls visit for the entries of an interface's directory that are no directories.
 func (s *Store) eachFile(iface string, visit func(fs.DirEntry) error) error {
+	return s.eachEntry(iface, func(e fs.DirEntry) error {
+		if e.IsDir() {
+			return nil
+		}
+		return visit(e)
+	})
+}
+
+// eachEntry calls visit for the entries of an interface's directory; there are none if it does not exist.
+func (s *Store) eachEntry(iface string, visit func(fs.DirEntry) error) error {
 	dir, err := s.interfacePath(iface)
 	if err != nil {
 		return err
@@ -129,9 +145,7 @@ func (s *Store) eachFile(iface string, visit func(fs.DirEntry) error) error {
 		return nil
 	}
 	for i := 0; err == nil && i < len(entries); i++ {
-		if !entries[i].IsDir() {
-			err = visit(entries[i])
-		}
+		err = visit(entries[i])
 	}
 	if err != nil {
 		return fmt.Errorf("list files of %s: %w", iface, err)

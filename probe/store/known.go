@@ -80,7 +80,7 @@ func (s *Store) known(iface string, d day, ownLog bool) (map[identity]struct{}, 
 		return nil, err
 	}
 	for _, f := range files {
-		if !f.segment && f.day == d && !ownLog {
+		if f.foreign || !f.segment && f.day == d && !ownLog {
 			continue
 		}
 		path := filepath.Join(dir, f.name)

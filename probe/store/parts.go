@@ -77,6 +77,9 @@ func (s *Store) openDay(iface string, files []dataFile) (p dayParts, err error) 
 
 // acquireSegment opens a segment and checks that it is where it belongs.
 func (s *Store) acquireSegment(iface, path string, f dataFile) (*openSegment, error) {
+	if f.foreign {
+		return nil, errForeign
+	}
 	o, err := s.readers.acquire(s.files, path, f)
 	if err != nil {
 		return nil, err
@@ -90,6 +93,9 @@ func (s *Store) acquireSegment(iface, path string, f dataFile) (*openSegment, er
 
 // openLog opens a log and reads its headers.
 func (p *dayParts) openLog(s *Store, iface, path string, f dataFile) error {
+	if f.foreign {
+		return errForeign
+	}
 	file, err := s.files.Open(path)
 	if err != nil {
 		return err
