@@ -98,7 +98,7 @@ func benchmarkImport(b *testing.B, v importVerb) {
 }
 
 // rowsOf is the number of rows in a store.
-func rowsOf(b *testing.B, directory string) (rows uint64) {
+func rowsOf(b testing.TB, directory string) (rows uint64) {
 	b.Helper()
 	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
 	if err != nil {

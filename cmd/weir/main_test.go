@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -47,7 +48,10 @@ func TestMain(m *testing.M) {
 			a.dialDNS = func(ctx context.Context, network, _ string) (net.Conn, error) { // never the network's
 				return new(net.Dialer).DialContext(ctx, network, os.Getenv("DNS"))
 			}
-			os.Exit(a.run(context.Background(), os.Args[1:]))
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			code := a.run(ctx, os.Args[1:])
+			stop()
+			os.Exit(code)
 		},
 	})
 }

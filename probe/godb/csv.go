@@ -21,8 +21,11 @@ const (
 	// bufferRows is how many rows are held at most (about 60 MB) to collect those of one interval, in files that are
 	// not in the order of time. Rows that come later make another part of their interval.
 	bufferRows = 1 << 19
-	checkLines = 1 << 12 // lines after which the context is looked at
-	maxSpare   = 1 << 8  // groups whose memory is used again
+	// settledRows is after how many more rows the intervals that are complete are handed over, of an interface whose rows
+	// came in the order of time so far: an import that is interrupted keeps them.
+	settledRows = 1 << 16
+	checkLines  = 1 << 12 // lines after which the context is looked at
+	maxSpare    = 1 << 8  // groups whose memory is used again
 )
 
 // CSVConfig says what to read.
@@ -54,15 +57,15 @@ func (b BadLine) String() string { return fmt.Sprintf("line %d: %s", b.Line, b.C
 
 // ReadCSV reads flows as goQuery prints them (with -e csv and at least time,sip,dip,dport,proto), in any order of
 // columns and of lines. Each interval is handed to emit once; records are valid during the call. A file that is not
-// in the order of time and larger than memory makes several parts of an interval, always the same ones; Boot is made
-// of the part's content, Sequence numbers the parts. The first part has the length that goProbe's intervals always
-// have, the others none.
+// in the order of time and larger than memory, or in this order for long and then not, makes several parts of an interval,
+// always the same ones wherever reading ends; Boot is made of the part's content, Sequence numbers the parts. The first
+// part has the length that goProbe's intervals always have, the others none.
 //
 // Lines that cannot be read are counted and the first ones named; an error is that of the heading, of reading, of
 // emit, or of the context.
 func ReadCSV(ctx context.Context, r io.Reader, cfg CSVConfig, emit func(iface string, interval flow.Interval, records []flow.Record) error) (CSVStats, error) {
 	c := &csvReader{cfg: cfg, lines: bufio.NewReaderSize(r, maxLine), emit: emit, groups: map[csvGroup]*csvRows{},
-		parts: map[csvGroup]uint64{}, addresses: map[string]csvAddress{}, names: map[string]string{}}
+		settle: settledRows, latest: map[string]csvLatest{}, parts: map[csvGroup]uint64{}, addresses: map[string]csvAddress{}, names: map[string]string{}}
 	err := c.heading()
 	if err == nil {
 		err = c.body(ctx)
@@ -105,6 +108,12 @@ type csvGroup struct {
 // csvRows are the rows of an interval.
 type csvRows struct{ records []flow.Record }
 
+// csvLatest is how far the rows of an interface have come.
+type csvLatest struct {
+	end       int64
+	unordered bool // a row of an earlier interval came later
+}
+
 type csvAddress struct {
 	address flow.Address
 	family  flow.Family
@@ -125,7 +134,10 @@ type csvReader struct {
 	groups    map[csvGroup]*csvRows
 	spare     []*csvRows
 	sorter    flow.Sorter
-	held      int // rows in groups
+	held      int                  // rows in groups
+	settle    int                  // rows in groups from which on those that are complete are handed over
+	latest    map[string]csvLatest // by interface
+	previous  csvGroup             // that of the last row
 	parts     map[csvGroup]uint64
 	addresses map[string]csvAddress // those seen last
 	names     map[string]string     // of interfaces
@@ -215,7 +227,7 @@ func (c *csvReader) body(ctx context.Context) error {
 		}
 		line, err := c.line()
 		if errors.Is(err, io.EOF) {
-			return c.flush(0)
+			return c.flush(0, false)
 		}
 		if err == nil {
 			if len(bytes.TrimSpace(line)) == 0 {
@@ -228,10 +240,17 @@ func (c *csvReader) body(ctx context.Context) error {
 		if err != nil {
 			c.bad(err)
 		}
-		if c.held >= bufferRows {
-			if err := c.flush(bufferRows / 2); err != nil {
+		if c.held >= c.settle {
+			if err := c.flush(0, true); err != nil {
 				return err
 			}
+			c.settle = c.held + settledRows
+		}
+		if c.held >= bufferRows {
+			if err := c.flush(bufferRows/2, false); err != nil {
+				return err
+			}
+			c.settle = c.held + settledRows
 		}
 	}
 }
@@ -281,6 +300,11 @@ func (c *csvReader) row(line []byte) error {
 		c.groups[group] = rows
 	}
 	rows.records = append(rows.records, record)
+	if group != c.previous {
+		latest := c.latest[group.iface]
+		c.latest[group.iface] = csvLatest{max(latest.end, group.end), latest.unordered || group.end < latest.end}
+		c.previous = group
+	}
 	c.held++
 	c.stats.Rows++
 	return nil

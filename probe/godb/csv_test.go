@@ -3,6 +3,7 @@ package godb
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -117,6 +118,68 @@ func TestCSVParts(t *testing.T) {
 	}
 	if rows != 3*bufferRows/2 || stats.Rows != uint64(rows) || packets != uint64(rows) || len(parts) < 3 || seconds != 600 {
 		t.Errorf("%d rows in %d parts of %v s", rows, len(parts), seconds)
+	}
+}
+
+// orderedCSV is rows of two interfaces in the order of time, per of them in an interval of each.
+func orderedCSV(rows, per int) string {
+	var b strings.Builder
+	b.WriteString(csvHead)
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,eth%d,10.%d.%d.%d,10.0.0.1,443,6,1,60,0,0\n", testDayStart+int64(300*(i/2/per)), i%2, byte(i>>16), byte(i>>8), byte(i))
+	}
+	return b.String()
+}
+
+// readCut reads what there is of a file up to a line, behind which reading fails.
+func readCut(t *testing.T, text string, lines int) (parts []csvPart, rows int) {
+	t.Helper()
+	at := 0
+	for range lines {
+		at += strings.IndexByte(text[at:], '\n') + 1
+	}
+	broken := errors.New("cut")
+	_, err := ReadCSV(t.Context(), io.MultiReader(strings.NewReader(text[:at]), iotest.ErrReader(broken)), CSVConfig{},
+		func(iface string, iv flow.Interval, records []flow.Record) error {
+			parts = append(parts, csvPart{iface, iv, slices.Clone(records)})
+			rows += len(records)
+			return nil
+		})
+	if !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	return parts, rows
+}
+
+// TestCSVCutShort: wherever reading ends, what was handed over until then is what the whole file begins with, so that a
+// second import knows it; of rows in the order of time, that is nearly all.
+func TestCSVCutShort(t *testing.T) {
+	const rows, per = 3*settledRows + 1000, 700
+	ordered := orderedCSV(rows, per)
+	late := ordered + strings.TrimPrefix(orderedCSV(settledRows, per), csvHead) // intervals of which more comes when they seemed complete
+	for _, text := range []string{ordered, late} {
+		whole, stats := readCSV(t, text, CSVConfig{})
+		sum := 0
+		for _, p := range whole {
+			sum += len(p.records)
+		}
+		if stats.Bad > 0 || uint64(sum) != stats.Rows {
+			t.Fatalf("%d rows, %+v", sum, stats)
+		}
+		for _, lines := range []int{1, settledRows, settledRows + 2, 2*settledRows - 77, 2*settledRows + 100, rows, rows + settledRows/2} {
+			if lines > int(stats.Lines) {
+				continue
+			}
+			parts, n := readCut(t, text, lines)
+			for i, p := range parts {
+				if p.iface != whole[i].iface || p.interval != whole[i].interval || !slices.Equal(p.records, whole[i].records) {
+					t.Fatalf("cut behind %d lines, part %d is %+v, of the whole file %+v", lines, i, p.interval, whole[i].interval)
+				}
+			}
+			if least := min(lines, rows) - settledRows - 4*per; n < least {
+				t.Errorf("cut behind %d lines: %d rows, at least %d are due", lines, n, least)
+			}
+		}
 	}
 }
 

@@ -10,11 +10,15 @@ import (
 	"github.com/weirflow/weir/pkg/flow"
 )
 
-// flush hands over the oldest groups until no more than so many rows are held.
-func (c *csvReader) flush(hold int) error {
+// flush hands over the oldest groups until no more than so many rows are held; if settled says so, only those that
+// are complete as far as the order of the rows tells. What it does depends on the rows so far alone, so that a file that is
+// read again gives the same groups, however far it was read before.
+func (c *csvReader) flush(hold int, settled bool) error {
 	groups := make([]csvGroup, 0, len(c.groups))
 	for g := range c.groups {
-		groups = append(groups, g)
+		if latest := c.latest[g.iface]; !settled || !latest.unordered && g.end < latest.end {
+			groups = append(groups, g)
+		}
 	}
 	slices.SortFunc(groups, func(a, b csvGroup) int {
 		if a.end != b.end {

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/store"
+)
+
+// csvRows makes a file of so many rows of two interfaces in the order of time, and says how many bytes they count.
+func csvRows(rows int) (text []byte, counted uint64) {
+	var b bytes.Buffer
+	b.WriteString("time,iface,sip,dip,dport,proto,packets sent,data vol. sent,packets received,data vol. received\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,eth%d,10.%d.%d.%d,10.0.0.1,443,6,1,%d,0,0\n", 1795219500+300*(i/2000), i%2, byte(i>>16), byte(i>>8), byte(i), i)
+		counted += uint64(i)
+	}
+	return b.Bytes(), counted
+}
+
+// importCut imports from a pipe that gives the beginning of a file, and gives the process a signal then.
+func importCut(t *testing.T, directory string, text []byte, signal os.Signal) (said string) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe := filepath.Join(t.TempDir(), "rows.csv")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	command := exec.Command(program)
+	command.Args = []string{"weir", "db", "import", "-d", directory, "--csv", pipe}
+	command.Stderr = &stderr
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	to, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = to.Write(text)
+	}
+	if err == nil {
+		err = command.Process.Signal(signal)
+	}
+	if err != nil {
+		t.Fatal(err, stderr.String())
+	}
+	for blank := bytes.Repeat([]byte("\n"), 1<<12); err == nil; { // until nobody reads them
+		_, err = to.Write(blank)
+	}
+	_ = to.Close()
+	if err := command.Wait(); err == nil {
+		t.Errorf("%v: the import succeeded", signal)
+	}
+	return stderr.String()
+}
+
+// TestImportCutShort: an import that is interrupted keeps nearly all rows that it read, one that is killed some or none;
+// the same command then adds the others, and none twice.
+func TestImportCutShort(t *testing.T) {
+	const rows = 160_000
+	text, counted := csvRows(rows)
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		signal      os.Signal
+		part, least int // of rows
+	}{
+		{syscall.SIGINT, 150_000, 80_000},
+		{syscall.SIGINT, rows, 80_000},
+		{syscall.SIGKILL, 70_000, 0},
+		{syscall.SIGKILL, rows, 0},
+	} {
+		what := fmt.Sprintf("%v after %d rows", c.signal, c.part)
+		directory := filepath.Join(t.TempDir(), "db")
+		said := importCut(t, directory, text[:len(text)*c.part/rows], c.signal)
+		kept := uint64(0)
+		if _, err := os.Stat(filepath.Join(directory, "weir-store")); err == nil {
+			kept = rowsOf(t, directory)
+		}
+		if kept < uint64(c.least) || kept > uint64(c.part) {
+			t.Errorf("%s: %d rows are kept: %s", what, kept, said)
+		}
+		if c.signal == syscall.SIGINT && !strings.Contains(said, "what was imported until now stays") {
+			t.Errorf("%s: %s", what, said)
+		}
+		var stdout, stderr bytes.Buffer
+		again := importVerb{app: &app{stdout: &stdout, stderr: &stderr, now: nowInTests}, directory: directory, csv: file}
+		if err := again.run(t.Context()); err != nil {
+			t.Fatal(what, err)
+		}
+		if n, sum := sumOf(t, directory); n != rows || sum != counted {
+			t.Errorf("%s, then in whole: %d rows of %d bytes, want %d of %d\n%s", what, n, sum, rows, counted, stdout.String())
+		}
+		t.Logf("%s: %d rows were kept", what, kept)
+	}
+}
+
+// sumOf reads the rows of a store.
+func sumOf(t *testing.T, directory string) (rows int, counted uint64) {
+	t.Helper()
+	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, iface := range []string{"eth0", "eth1"} {
+		stats, err := s.Scan(t.Context(), iface, 0, math.MaxInt64, func(_ flow.Interval, records []flow.Record) error {
+			rows += len(records)
+			for i := range records {
+				counted += records[i].Counters.Bytes()
+			}
+			return nil
+		})
+		if err != nil || stats.Corrupted > 0 {
+			t.Fatal(err, stats)
+		}
+	}
+	return rows, counted
+}
