@@ -35,12 +35,12 @@ func (r *run) answer(ctx context.Context) (*wire.Result, error) {
 	if err := r.addSeen(ctx, result); err != nil {
 		return nil, err
 	}
+	r.accountReads() // before the earlier span, which may be in the same segments
 	if r.query.CompareLast > 0 {
 		if err := r.compare(ctx, result); err != nil {
 			return nil, err
 		}
 	}
-	r.accountReads()
 	result.Summary.Explain = r.explanation()
 	result.Summary.Stats = r.cost()
 	return result, nil
@@ -103,11 +103,15 @@ func (r *run) sum(result *wire.Result, t *top, sum total, displayed int64) {
 	}
 }
 
-// accountReads adds what was read of segments since they were opened. Segments are shared: what another query reads of
-// one at the same time is in it.
+// accountReads adds what was read of segments since they were opened, or since the last time. Segments are shared: what
+// another query reads of one at the same time is in it.
 func (r *run) accountReads() {
 	for i := range r.opened {
-		r.stats.BytesRead += uint64(max(r.opened[i].BytesRead()-r.readBefore[i], 0))
+		now := r.opened[i].BytesRead()
+		n := max(now-r.readBefore[i], 0)
+		r.readBefore[i] = now
+		r.readHere[i] += n
+		r.stats.BytesRead += uint64(n)
 	}
 }
 

@@ -69,11 +69,13 @@ func (r *run) collect(ctx context.Context, index uint16, iface string, now time.
 		seen(interval)
 		return add(interval, records)
 	})
+	ofLog := stats.BytesRead + stats.BytesBeside
+	stats.BytesRead, stats.BytesBeside, stats.BytesOpened = ofLog+stats.BytesOpened, 0, 0
 	r.stats.Add(stats)
 	if err != nil {
 		return err
 	}
-	r.looked(iface+" log", "in no segment yet", stats.Blocks, int64(stats.Rows), stats.BytesRead)
+	r.looked(iface+" log", "in no segment yet", stats.Blocks, int64(stats.Rows), ofLog)
 	for i := range live {
 		if live[i].stored {
 			continue
@@ -99,13 +101,15 @@ func (r *run) scanStored(ctx context.Context, index uint16, iface string, seen f
 	}
 	r.views = append(r.views, view)
 	for _, s := range view.Segments() {
-		before := s.BytesRead()
+		before := s.BytesRead() - s.Opening()
 		blocks, err := s.Blocks()
 		if err != nil {
+			r.stats.BytesRead += uint64(s.BytesRead() - before)
 			r.lose(s, -1, err)
 			continue
 		}
-		r.opened, r.readBefore = append(r.opened, opened{s, index}), append(r.readBefore, before)
+		r.opened = append(r.opened, opened{s, index})
+		r.readBefore, r.readHere = append(r.readBefore, before), append(r.readHere, 0)
 		r.stats.Files++
 		for _, block := range blocks {
 			if block.End >= r.first && block.End <= r.last {

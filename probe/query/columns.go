@@ -223,6 +223,7 @@ func (r *run) compare(ctx context.Context, result *wire.Result) error {
 	}
 	earlier.accountReads()
 	r.stats.Add(earlier.stats)
+	r.earlier = earlier.explanation()
 	ifaces := r.indexOfInterfaces()
 	shift := r.shift()
 	for i := range result.Rows {

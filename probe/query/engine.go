@@ -174,7 +174,8 @@ type run struct {
 	interfaces  []string         // those selected
 	views       []View
 	opened      []opened
-	readBefore  []int64 // by opened: bytes that were read for others
+	readBefore  []int64 // by opened: bytes that were read for others, or are accounted for
+	readHere    []int64 // by opened: bytes that are accounted for
 	groups      *groups // of rows that are in no segment
 	covered     covered
 	foldedSum   foldedSum
@@ -182,6 +183,7 @@ type run struct {
 	seenAll     bool             // seen has all groups
 	steps       []*part
 	unsegmented []wire.ExplainStep // what was looked at that is in no segment
+	earlier     *wire.Explain      // of the span that is compared with
 	progress    progress
 	doubts      *doubts // shared with the runs that this one starts
 

@@ -38,6 +38,7 @@ type Reader struct {
 	tail      []byte // the last bytes of the file
 	sections  [lastSection + 1]section
 	bytesRead atomic.Int64
+	claimed   atomic.Bool // see Opening
 
 	ipv4         kept[*Addresses32]
 	ipv6         kept[*Addresses128]
@@ -144,6 +145,15 @@ func (r *Reader) Checksum() uint32 {
 
 // BytesRead is the number of bytes read so far.
 func (r *Reader) BytesRead() int64 { return r.bytesRead.Load() }
+
+// Opening is the number of bytes read so far for whoever asks first, to whom the opening of the segment is put down;
+// 0 for all others.
+func (r *Reader) Opening() int64 {
+	if r.claimed.Swap(true) {
+		return 0
+	}
+	return r.BytesRead()
+}
 
 // Meta says which rows the segment may hold.
 func (r *Reader) Meta() Meta { return r.footer.meta }

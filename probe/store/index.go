@@ -46,6 +46,7 @@ type logIndex struct {
 	damage  []Damage // between the blocks and behind them
 	torn    int64    // bytes at the end of a block that was not written to its end
 	replays uint64   // blocks that are in the file more than once
+	read    uint64   // bytes of the file that were read for this
 }
 
 // readIndex reads the headers of a log, without the payloads. An error means that the file as a whole is not
@@ -56,7 +57,9 @@ type logIndex struct {
 func readIndex(f vfs.File, name, iface string, d day) (logIndex, error) {
 	index, err := readIndexOnce(f, name, iface, d)
 	if err == nil && len(index.damage) > 0 || errors.Is(err, errNoLog) {
+		before := index.read
 		index, err = readIndexOnce(f, name, iface, d)
+		index.read += before
 	}
 	return index, err
 }
@@ -67,6 +70,7 @@ func readIndexOnce(f vfs.File, name, iface string, d day) (index logIndex, err e
 		return index, err
 	}
 	w := &window{file: f, size: index.size}
+	defer func() { index.read = w.read }()
 	start, err := w.at(0, maxFileHeader)
 	if err != nil {
 		return index, err
@@ -168,6 +172,7 @@ type window struct {
 	size   int64
 	start  int64
 	buffer []byte
+	read   uint64 // bytes
 }
 
 // at returns the n bytes at position, n <= windowSize, or fewer at the end of the file; valid until the next call.
@@ -185,6 +190,7 @@ func (w *window) at(position int64, n int) ([]byte, error) {
 func (w *window) load(position int64) error {
 	w.buffer = grow(w.buffer, windowSize)
 	n, err := w.file.ReadAt(w.buffer[:min(windowSize, w.size-position)], position)
+	w.read += uint64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.buffer = w.buffer[:0]
 		return err

@@ -23,6 +23,8 @@ type ScanStats struct {
 	Blocks       uint64 // blocks visited
 	Rows         uint64 // rows visited
 	BytesRead    uint64 // bytes of the blocks as stored, headers included
+	BytesBeside  uint64 // bytes of logs that were read besides, to find the blocks
+	BytesOpened  uint64 // bytes of segments that were read to see that nothing in them counts here
 	BytesDecoded uint64 // bytes of the payloads, decompressed
 	Replays      uint64 // blocks left out because the same one was visited
 	BytesTorn    uint64 // ends of files that are being written, or were when the writer died
@@ -39,6 +41,8 @@ func (s *ScanStats) Add(o ScanStats) {
 	s.Blocks += o.Blocks
 	s.Rows += o.Rows
 	s.BytesRead += o.BytesRead
+	s.BytesBeside += o.BytesBeside
+	s.BytesOpened += o.BytesOpened
 	s.BytesDecoded += o.BytesDecoded
 	s.Replays += o.Replays
 	s.BytesTorn += o.BytesTorn

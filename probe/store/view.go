@@ -18,7 +18,8 @@ import (
 type View struct {
 	// Segments may hold rows of the span, and rows outside of it. They belong to the view.
 	Segments []*segment.Reader
-	// Stats names what could not be opened. What the segments say is damaged comes from them.
+	// Stats names what could not be opened, and counts what was opened in vain. What the segments say is damaged comes
+	// from them.
 	Stats ScanStats
 
 	store       *Store
@@ -97,6 +98,7 @@ func sameFile(a, b dataFile) bool {
 // add takes in a day.
 func (v *View) add(p dayParts) {
 	for _, o := range slices.Concat(p.superseded, p.clashing) {
+		v.Stats.BytesOpened += uint64(o.reader.Opening())
 		v.store.readers.release(o)
 	}
 	v.superseded += len(p.superseded)
@@ -104,6 +106,7 @@ func (v *View) add(p dayParts) {
 	kept := p.segments[:0]
 	for _, o := range p.segments {
 		if m := o.reader.Meta(); m.Last < v.first || m.First > v.last {
+			v.Stats.BytesOpened += uint64(o.reader.Opening())
 			v.store.readers.release(o)
 			continue
 		}
@@ -140,11 +143,13 @@ func (v *View) ScanLogs(ctx context.Context, visit Visit) (ScanStats, error) {
 			continue
 		}
 		log := r.openedLog(v.days[i].log)
+		before := r.stats.Blocks
 		for j := range log.blocks {
 			if err := r.visitBlock(ctx, log.file, log.name, &log.blocks[j]); err != nil {
 				return r.stats, err
 			}
 		}
+		r.stats.BytesBeside += log.index.read - (r.stats.Blocks-before)*BlockHeaderSize // which are in BytesRead
 	}
 	return r.stats, nil
 }
