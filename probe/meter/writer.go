@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/internal/background"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/table"
 )
@@ -21,6 +22,9 @@ const (
 	// largeBlock is from how many rows on the memory they took goes back to the system: the next ones come in five
 	// minutes.
 	largeBlock = 100_000
+	// niceness is that of what brings intervals to the sink: it gets a tenth of a processor that capture wants too, and
+	// all of one that nobody wants.
+	niceness = 10
 )
 
 // writer brings finished intervals to the sink, in a goroutine of its own. What the sink does not take waits, in
@@ -127,13 +131,15 @@ func (w *writer) write(ctx context.Context, retry time.Duration) time.Duration {
 	})
 	b.tries++
 	b.writing = true
-	run := inBackground
-	if w.closed { // capture has ended, and somebody waits
-		run = func(f func()) { f() }
-	}
+	waited := w.closed // capture has ended, and somebody waits
 	w.mu.Unlock()
 	var err error
-	run(func() { err = w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows()) })
+	store := func() { err = w.meter.deps.Sink.Append(ctx, b.Interface, b.Interval, b.rows()) }
+	if waited {
+		store()
+	} else {
+		background.Run(niceness, store)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.writing = false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/weirflow/weir/internal/background"
 )
 
 const (
@@ -11,13 +13,16 @@ const (
 	compactEvery = time.Minute
 	// pruneEvery is how often it looks at the retention: with several stores on a disk, each gives its share that often.
 	pruneEvery = 10 * time.Minute
+	// niceness is that of Run, which yields to everything else of the machine.
+	niceness = 19
 )
 
 // Run looks after the store until ctx ends: it compacts what is over and deletes what the retention does not keep, at
 // once when an append finds the disk full. It works at low priority, one file at a time; faults are logged, and what
 // could not be done is tried again. It belongs to the process that writes the store.
-func (s *Store) Run(ctx context.Context) {
-	lowerPriority()
+func (s *Store) Run(ctx context.Context) { background.Run(niceness, func() { s.run(ctx) }) }
+
+func (s *Store) run(ctx context.Context) {
 	compact, prune := time.NewTicker(compactEvery), time.NewTicker(pruneEvery)
 	defer compact.Stop()
 	defer prune.Stop()

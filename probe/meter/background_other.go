@@ -1,6 +1,0 @@
-//go:build !linux
-
-package meter
-
-// inBackground runs f.
-func inBackground(f func()) { f() }

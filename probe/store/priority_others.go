@@ -1,6 +1,0 @@
-//go:build !linux
-
-package store
-
-// lowerPriority does nothing here.
-func lowerPriority() {}
