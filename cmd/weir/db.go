@@ -98,8 +98,7 @@ func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*databa
 	case errors.Is(err, fs.ErrPermission):
 		return nil, failure(err, "run as root or as a member of the store's group")
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+
-			a.directory+", or that of a goProbe database")
+		return nil, a.noStore(directory, ", or that of a goProbe database")
 	}
 	return nil, err
 }

@@ -50,10 +50,7 @@ func (a *app) dumpFile(name string) error {
 
 // dumpStore shows all files of a store; one that cannot be read is told of, and the others are shown.
 func (a *app) dumpStore(ctx context.Context, directory string) error {
-	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
-	if errors.Is(err, fs.ErrNotExist) {
-		return failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory)
-	}
+	s, err := a.openStore(directory)
 	if err != nil {
 		return err
 	}

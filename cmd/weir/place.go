@@ -44,12 +44,17 @@ func (a *app) choose(ctx context.Context, p place, local func(context.Context, s
 	return local(ctx, a.directory)
 }
 
+// noStore says that there is no store in a directory, and what should be; or names what else may be there.
+func (a *app) noStore(directory, or string) error {
+	return failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory+or)
+}
+
 // openStore opens a store for reading.
 func (a *app) openStore(directory string) (*store.Store, error) {
 	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory)
+		return nil, a.noStore(directory, "")
 	case errors.Is(err, fs.ErrPermission):
 		return nil, failure(err, "run as root or as a member of the store's group")
 	}
