@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -86,15 +88,17 @@ func presence(socket, index int, name string) error {
 	return nil
 }
 
-// nameOf is the name that the interface of an index has now.
+// nameOf is the name that the interface of an index has now. (The runtime is not told of the system call, which does not
+// wait: it would wake its monitor each time, and readers of busy rings ask often.)
 func nameOf(socket, index int) (string, error) {
-	request, err := unix.NewIfreq("")
-	if err != nil {
-		return "", err
+	var request struct { // struct ifreq
+		name  [unix.IFNAMSIZ]byte
+		index int32
+		_     [20]byte
 	}
-	request.SetUint32(uint32(index))
-	if err := unix.IoctlIfreq(socket, unix.SIOCGIFNAME, request); err != nil {
-		return "", err
+	request.index = int32(index)
+	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCGIFNAME, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return "", errno
 	}
-	return request.Name(), nil
+	return unix.ByteSliceToString(request.name[:]), nil
 }

@@ -21,10 +21,11 @@ type waiter struct {
 	watched bool     // the poller hears of the first descriptor
 	conn    syscall.RawConn
 	ready   func(fd uintptr) bool
-	polled  [2]unix.PollFd
-	from    int  // the first of polled that counts: 1 in a pause
-	limited bool // file has a deadline
-	busy    bool // the last wait was short
+	clock   int            // a timer that ends pauses: the runtime's own would have its poller, its monitor and another thread look at it
+	polled  [3]unix.PollFd // the two, then the clock
+	asked   []unix.PollFd  // those of polled that count: not the first in a pause, not the clock otherwise
+	limited bool           // file has a deadline
+	busy    bool           // the last wait was short
 	err     error
 }
 
@@ -43,23 +44,30 @@ const (
 var waiting atomic.Int32
 
 func newWaiter(first, second int) (*waiter, error) {
-	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	clock, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{number: instance, watched: true, polled: [2]unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}}
-	for i := range w.polled {
-		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: w.polled[i].Fd}
-		err = errors.Join(err, unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, int(event.Fd), &event))
+	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		_ = unix.Close(clock)
+		return nil, err
 	}
+	w := &waiter{number: instance, watched: true, clock: clock}
+	for i, fd := range []int{first, second, clock} {
+		w.polled[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		err = errors.Join(err, unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, fd, &event))
+	}
+	w.asked = w.polled[:2]
 	if err = errors.Join(err, unix.SetNonblock(instance, true)); err != nil {
-		_ = unix.Close(instance)
+		_, _ = unix.Close(instance), unix.Close(clock)
 		return nil, err
 	}
 	w.file = os.NewFile(uintptr(instance), "epoll")
 	w.ready = w.look
 	if w.conn, err = w.file.SyscallConn(); err != nil {
-		_ = w.file.Close()
+		_ = w.close()
 		return nil, err
 	}
 	return w, nil
@@ -75,7 +83,7 @@ func (w *waiter) look(uintptr) bool { return w.poll(0) }
 //go:noinline
 func (w *waiter) poll(limit time.Duration) (found bool) {
 	timeout := unix.NsecToTimespec(int64(limit))
-	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.polled[w.from])), uintptr(len(w.polled)-w.from),
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.asked[0])), uintptr(len(w.asked)),
 		uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
 	if w.err = nil; errno != 0 {
 		if n = 0; errno != unix.EINTR {
@@ -124,18 +132,32 @@ func (w *waiter) wait(milliseconds int) (first, second int16, err error) {
 // pause lets so much time pass, or less if the second descriptor has something to say, whatever the first one says meanwhile;
 // by itself, then at most shortWait, or by the poller.
 func (w *waiter) pause(d time.Duration, alone bool) (called bool, err error) {
-	w.polled[1].Revents, w.err = 0, nil
-	w.from = 1
-	defer func() { w.from = 0 }()
+	w.polled[1].Revents, w.polled[2].Revents, w.err = 0, 0, nil
+	w.asked = w.polled[1:]
+	defer func() { w.asked = w.polled[:2] }()
 	if err := w.watch(false); err != nil {
 		return false, err
 	}
 	if alone {
+		w.asked = w.polled[1:2]
 		w.pollAlone(time.Now().Add(min(d, shortWait)))
 		return w.polled[1].Revents != 0, w.err
 	}
-	_, second, err := w.park(int(d / time.Millisecond))
+	if err := w.setClock(d); err != nil {
+		return false, err
+	}
+	_, second, err := w.park(-1)
 	return second != 0, err
+}
+
+// setClock lets the clock say something after so much time, and not before; it need not be stopped. (A system call that the
+// runtime is not told of, as in poll.)
+func (w *waiter) setClock(d time.Duration) error {
+	setting := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(max(d, 1)))}
+	if _, _, errno := syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(w.clock), 0, uintptr(unsafe.Pointer(&setting)), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // watch says whether the poller is to hear of the first descriptor. While the waiter waits by itself it would wake
@@ -171,4 +193,4 @@ func (w *waiter) park(milliseconds int) (first, second int16, err error) {
 	return w.polled[0].Revents, w.polled[1].Revents, w.err
 }
 
-func (w *waiter) close() error { return w.file.Close() }
+func (w *waiter) close() error { return errors.Join(w.file.Close(), unix.Close(w.clock)) }
