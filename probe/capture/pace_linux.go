@@ -14,19 +14,24 @@ const (
 	gathered = 4
 	// maxPause bounds how much later than by the ring's latency frames are read.
 	maxPause = 40 * time.Millisecond
+	// burst is how many bytes a second are to fill no ring while its reader pauses, whatever came before: traffic sets in
+	// at once. It is 3 million of the smallest frames.
+	burst = 512 << 20
 	// busyBlock is the time for a block below which blocks come because they are full, not because of their age.
 	busyBlock = 25 * time.Millisecond
 	// aloneBelow is how long a ring lasts that is not left to the runtime's poller, which may be late (see waiter).
 	aloneBelow = 100 * time.Millisecond
 )
 
-// pause says how long to let blocks gather, 0 where they are few, and how long the ring lasts at their pace.
-func (p *pace) pause(now time.Time, ring int) (pause, lasts time.Duration) {
+// pause says how long to let blocks gather in a ring of so many blocks of a size in bytes, 0 where they are few, and how long
+// the ring lasts at their pace.
+func (p *pace) pause(now time.Time, ring, blockSize int) (pause, lasts time.Duration) {
 	passed, blocks := now.Sub(p.since), p.blocks
 	p.since, p.blocks = now, 0
 	if blocks == 0 || passed > time.Duration(blocks)*busyBlock {
 		return 0, 0
 	}
 	lasts = passed / time.Duration(blocks) * time.Duration(ring)
-	return min(lasts/gathered, maxPause), lasts
+	most := time.Duration(float64(ring) * float64(blockSize) / burst * float64(time.Second))
+	return min(lasts/gathered, most, maxPause), lasts
 }

@@ -6,32 +6,34 @@ import (
 )
 
 // TestPace: the reader of a ring that fills fast pauses for a part of it, one of a ring that fills slowly does not, nor one
-// that found nothing since it last waited.
+// that found nothing since it last waited. Traffic that sets in while it pauses does not fill the ring.
 func TestPace(t *testing.T) {
 	const ring = 32
+	const large = 1 << 20
 	for name, c := range map[string]struct {
 		passed       time.Duration
-		blocks       int
+		blocks, size int
 		pause, lasts time.Duration
 	}{
-		"full rate":        {4 * time.Millisecond, 4, 8 * time.Millisecond, 32 * time.Millisecond},
-		"a block each 4ms": {16 * time.Millisecond, 4, 32 * time.Millisecond, 128 * time.Millisecond},
-		"no longer":        {40 * time.Millisecond, 2, maxPause, 640 * time.Millisecond},
-		"blocks of age":    {100 * time.Millisecond, 1, 0, 0},
-		"few":              {26 * time.Millisecond, 1, 0, 0},
-		"nothing":          {10 * time.Millisecond, 0, 0, 0},
+		"full rate":        {4 * time.Millisecond, 4, large, 8 * time.Millisecond, 32 * time.Millisecond},
+		"a block each 4ms": {16 * time.Millisecond, 4, large, 32 * time.Millisecond, 128 * time.Millisecond},
+		"no longer":        {40 * time.Millisecond, 2, large, maxPause, 640 * time.Millisecond},
+		"small ring":       {40 * time.Millisecond, 2, 64 << 10, 3906250, 640 * time.Millisecond},
+		"blocks of age":    {100 * time.Millisecond, 1, large, 0, 0},
+		"few":              {26 * time.Millisecond, 1, large, 0, 0},
+		"nothing":          {10 * time.Millisecond, 0, large, 0, 0},
 	} {
 		start := time.Now()
 		p := pace{since: start, blocks: c.blocks}
-		pause, lasts := p.pause(start.Add(c.passed), ring)
+		pause, lasts := p.pause(start.Add(c.passed), ring, c.size)
 		if pause != c.pause || lasts != c.lasts {
 			t.Errorf("%s: pause %v, lasts %v; want %v, %v", name, pause, lasts, c.pause, c.lasts)
 		}
-		if pause, _ := p.pause(start.Add(c.passed), ring); pause != 0 {
+		if pause, _ := p.pause(start.Add(c.passed), ring, c.size); pause != 0 {
 			t.Errorf("%s: another pause of %v behind the first, without a block", name, pause)
 		}
 	}
-	if pause, _ := (&pace{blocks: 3}).pause(time.Now(), ring); pause != 0 {
+	if pause, _ := (&pace{blocks: 3}).pause(time.Now(), ring, large); pause != 0 {
 		t.Errorf("the first wait is a pause of %v", pause)
 	}
 }

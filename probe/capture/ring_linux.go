@@ -143,7 +143,7 @@ func (r *ring) wait() (woken bool, err error) {
 			return false, fmt.Errorf("wait for frames: %w", err)
 		}
 	}
-	if pause, lasts := r.pace.pause(now, len(r.memory)/r.blockSize); pause > 0 && timeout < 0 {
+	if pause, lasts := r.pace.pause(now, len(r.memory)/r.blockSize, r.blockSize); pause > 0 && timeout < 0 {
 		called, err := r.waiter.pause(pause, lasts < aloneBelow)
 		if err != nil {
 			return false, fmt.Errorf("wait for frames: %w", err)
