@@ -84,7 +84,7 @@ func BenchmarkLiveProbe(b *testing.B) {
 		{"flows=64", 64, 0, 2_000_000},
 		{"flows=20000", 20_000, 0, 2_000_000},
 		{"flows=200000", 200_000, 0, 2_000_000},
-		{"flows=20000/rate=170000", 20_000, 170_000, 500_000},
+		{"rate=170000/flows=20000", 20_000, 170_000, 500_000},
 	} {
 		b.Run(shape.name, func(b *testing.B) {
 			flows, packets := shape.flows, shape.packets

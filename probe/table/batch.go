@@ -3,7 +3,7 @@ package table
 import "github.com/weirflow/weir/probe/packet"
 
 // BatchSize is how many packets a Batch holds.
-const BatchSize = 32
+const BatchSize = 64
 
 // Arrival is a packet on its way into a table.
 type Arrival struct {
