@@ -48,6 +48,10 @@ type Source interface {
 	Close() error
 }
 
+// Backlog is what a Source may offer besides: whether so much waits to be read that frames may soon be dropped. Who calls
+// Read calls it.
+type Backlog interface{ Behind() bool }
+
 // Stats counts since a source was opened.
 type Stats struct {
 	Received uint64 // frames handed over, or waiting in the ring to be; without those dropped

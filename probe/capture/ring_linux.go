@@ -99,6 +99,16 @@ func (r *ring) take() bool {
 	return r.held
 }
 
+// Behind says that half of the ring waits to be read.
+func (r *ring) Behind() bool {
+	blocks := len(r.memory) / max(r.blockSize, 1)
+	if r.err != nil || blocks == 0 {
+		return false
+	}
+	at := (r.current + blocks/2*r.blockSize) % len(r.memory)
+	return atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.memory[at+blockStatus])))&unix.TP_STATUS_USER != 0
+}
+
 // giveBack gives the current block, if it is the reader's, to the kernel and goes on to the next.
 func (r *ring) giveBack() {
 	if !r.held {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"sync/atomic"
@@ -165,4 +166,26 @@ func TestRingFaultsAreFinal(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 	})
+}
+
+// TestBehind: a reader is behind where the block half a ring ahead of its own waits to be read.
+func TestBehind(t *testing.T) {
+	const blockSize, blocks = 4096, 8
+	r := &ring{memory: make([]byte, blocks*blockSize), blockSize: blockSize}
+	set := func(block int, status uint32) {
+		binary.NativeEndian.PutUint32(r.memory[block*blockSize+blockStatus:], status)
+	}
+	for block := range blocks {
+		for ahead := range blocks {
+			r.current = block * blockSize
+			set((block+ahead)%blocks, unix.TP_STATUS_USER)
+			if behind := r.Behind(); behind != (ahead == blocks/2) {
+				t.Errorf("block %d: behind %t by %d blocks of %d", block, behind, ahead, blocks)
+			}
+			set((block+ahead)%blocks, unix.TP_STATUS_KERNEL)
+		}
+	}
+	if (&ring{}).Behind() {
+		t.Error("a closed ring is behind")
+	}
 }

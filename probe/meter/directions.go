@@ -122,11 +122,7 @@ func (l *loop) remember(n int, wall int64, mono time.Duration) {
 	if len(l.remembering) == 0 || l.round.left > 0 {
 		return
 	}
-	limit := stepPerFrame * n
-	if n == 0 {
-		limit = idleStep
-	}
-	l.rememberStep(min(limit, idleStep), wall, mono)
+	l.rememberStep(l.visits(n), wall, mono)
 }
 
 // rememberAll writes down directions at once: the meter stops.
@@ -151,12 +147,15 @@ func (l *loop) rememberStep(limit int, wall int64, mono time.Duration) {
 	}
 	memory := l.memory
 	l.memory, l.remembering = nil, l.remembering[1:]
-	bytes := []byte(nil)
+	parts, size := [][]byte(nil), 0
 	if memory.Len() > 0 {
-		bytes = memory.Bytes()
+		parts = memory.Parts()
 	}
-	l.rememberAt = max(l.rememberAt, mono) + time.Duration(float64(len(bytes))/float64(l.cfg.CheckpointRate)*float64(time.Second))
-	l.keeper.saveDirections(directionsPath(l.cfg, n.name), bytes)
+	for _, part := range parts {
+		size += len(part)
+	}
+	l.rememberAt = max(l.rememberAt, mono) + time.Duration(float64(size)/float64(l.cfg.CheckpointRate)*float64(time.Second))
+	l.keeper.saveDirections(directionsPath(l.cfg, n.name), parts)
 }
 
 // rememberSoon notes that an interval has ended.
@@ -166,17 +165,17 @@ func (l *loop) rememberSoon(mono time.Duration) {
 	}
 }
 
-// saveDirections writes directions, or removes the file where there are none.
-func (k *keeper) saveDirections(path string, bytes []byte) {
+// saveDirections writes directions, in parts, or removes the file where there are none.
+func (k *keeper) saveDirections(path string, parts [][]byte) {
 	k.do(func() {
-		if err := writeDirections(k.meter.deps.Files, path, bytes); err != nil {
+		if err := writeDirections(k.meter.deps.Files, path, parts); err != nil {
 			k.meter.log.Warn("directions of conversations are not kept for the next start", "error", err)
 		}
 	})
 }
 
-func writeDirections(files vfs.FS, path string, bytes []byte) error {
-	if bytes == nil {
+func writeDirections(files vfs.FS, path string, parts [][]byte) error {
+	if parts == nil {
 		if err := files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -190,8 +189,9 @@ func writeDirections(files vfs.FS, path string, bytes []byte) error {
 	if err != nil {
 		return err
 	}
-	if err = file.Truncate(0); err == nil {
-		_, err = file.Write(bytes)
+	err = file.Truncate(0)
+	for i := 0; i < len(parts) && err == nil; i++ {
+		_, err = file.Write(parts[i])
 	}
 	if err == nil {
 		err = file.Sync()

@@ -82,7 +82,7 @@ func TestDirectionsFile(t *testing.T) {
 		r.check(1, 0)
 
 		files := vfs.NewMemory()
-		if err := writeDirections(files, path, []byte("something else")); err != nil {
+		if err := writeDirections(files, path, [][]byte{[]byte("something "), []byte("else")}); err != nil {
 			t.Fatal(err)
 		}
 		r = startWith(t, 0, nil, func(r *rig, d *Deps) { r.files, d.Files = files, files })

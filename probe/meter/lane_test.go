@@ -212,3 +212,22 @@ func TestDerivedRestart(t *testing.T) {
 		}
 	})
 }
+
+type backlog bool
+
+func (b backlog) Behind() bool { return bool(b) }
+
+// TestVisits: passes over the tables go on beside the frames, but hardly where frames wait that may soon be dropped.
+func TestVisits(t *testing.T) {
+	for _, c := range []struct {
+		backlog   capture.Backlog
+		n, visits int
+	}{
+		{nil, 0, idleStep}, {nil, 100, 400}, {nil, batch, idleStep},
+		{backlog(false), 100, 400}, {backlog(true), 0, idleStep}, {backlog(true), 1, 1}, {backlog(true), batch, batch/framesPerStep + 1},
+	} {
+		if visits := (&loop{backlog: c.backlog}).visits(c.n); visits != c.visits {
+			t.Errorf("%v, %d frames: %d visits, want %d", c.backlog, c.n, visits, c.visits)
+		}
+	}
+}

@@ -15,10 +15,12 @@ const (
 	batch = 512 // frames of one Read at most
 
 	// A pass over the table goes on after every batch, stepPerFrame conversations for every frame of it, so that
-	// reading keeps the upper hand; every stepPause where nothing arrives, idleStep at a time (under 1 ms).
-	stepPerFrame = 4
-	idleStep     = 1024
-	stepPause    = time.Millisecond
+	// reading keeps the upper hand; every stepPause where nothing arrives, idleStep at a time (under 1 ms). Where the reader
+	// is behind, a conversation is visited for framesPerStep frames.
+	stepPerFrame  = 4
+	framesPerStep = 8
+	idleStep      = 1024
+	stepPause     = time.Millisecond
 
 	expireLate  = drainTime              // attempts expire when what was there to answer them in time has been read
 	expirePause = 100 * time.Millisecond // between looks whether attempts expire, where nothing arrives
@@ -51,6 +53,7 @@ type loop struct {
 	statsAt  time.Duration // when the kernel's counters were read last
 	statsErr bool
 	ring     capture.Stats
+	backlog  capture.Backlog // of the source, nil where it has none
 
 	start   time.Time // of the monotonic clock
 	wall0   int64     // wall clock then: base of a clock that never steps, for the tables
@@ -69,8 +72,9 @@ type loop struct {
 }
 
 func newLoop(m *Meter) *loop {
+	backlog, _ := m.deps.Source.(capture.Backlog)
 	return &loop{Meter: m, clock: clock{interval: m.cfg.Interval}, lanes: newLanes(&m.cfg),
-		frames: make([]capture.Frame, batch), sequence: 1}
+		frames: make([]capture.Frame, batch), backlog: backlog, sequence: 1}
 }
 
 // now reads both clocks.

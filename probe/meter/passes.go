@@ -38,11 +38,18 @@ func (l *loop) step(n int) {
 	if l.round.left == 0 || streaming && l.keeper.behind() {
 		return
 	}
-	limit := stepPerFrame * n
-	if n == 0 {
-		limit = idleStep
+	l.stepRound(l.visits(n))
+}
+
+// visits is how many conversations may be visited after a batch of n frames: few where frames wait that may soon be dropped.
+func (l *loop) visits(n int) int {
+	switch {
+	case n == 0:
+		return idleStep
+	case l.backlog != nil && l.backlog.Behind():
+		return n/framesPerStep + 1
 	}
-	l.stepRound(min(limit, idleStep))
+	return min(stepPerFrame*n, idleStep)
 }
 
 // stepRound goes on with the pass of the first lane that is not complete.

@@ -18,23 +18,24 @@ import (
 type Memory struct {
 	table  *Table
 	cursor uint32
-	bytes  []byte
+	parts  [][]byte // nothing is copied while it grows; all but the last are in sum
+	sum    uint32
 	length int
 }
 
 const (
 	memoryMagic = "weirdir2"
 	memoryHead  = len(memoryMagic) + 8 + 8
+	memoryPart  = 32 << 10
 )
 
 var memorySums = crc32.MakeTable(crc32.Castagnoli)
 
 // Memory begins to write down; now is the table's clock, wall the clock on the wall, both in Unix nanoseconds.
 func (t *Table) Memory(now, wall int64) *Memory {
-	m := &Memory{table: t, bytes: append([]byte(nil), memoryMagic...)}
-	m.bytes = binary.LittleEndian.AppendUint64(m.bytes, uint64(now))
-	m.bytes = binary.LittleEndian.AppendUint64(m.bytes, uint64(wall))
-	return m
+	head := append(make([]byte, 0, memoryPart), memoryMagic...)
+	head = binary.LittleEndian.AppendUint64(head, uint64(now))
+	return &Memory{table: t, parts: [][]byte{binary.LittleEndian.AppendUint64(head, uint64(wall))}}
 }
 
 // Step visits up to limit conversations and says whether that were all.
@@ -49,16 +50,26 @@ func (m *Memory) Step(limit int) (done bool) {
 }
 
 func (m *Memory) add(e *entry) {
-	m.bytes = m.table.remember(m.bytes, e, false)
+	last := &m.parts[len(m.parts)-1]
+	if memoryPart-len(*last) < maxRemembered {
+		m.close(*last)
+		m.parts = append(m.parts, make([]byte, 0, memoryPart))
+		last = &m.parts[len(m.parts)-1]
+	}
+	*last = m.table.remember(*last, e, false)
 	m.length++
 }
+
+// close takes a part that is complete into the checksum.
+func (m *Memory) close(part []byte) { m.sum = crc32.Update(m.sum, memorySums, part) }
 
 // Len is the number of conversations written down so far.
 func (m *Memory) Len() int { return m.length }
 
-// Bytes returns what was written down, whole, once Step has said so. It is called once.
-func (m *Memory) Bytes() []byte {
-	return binary.LittleEndian.AppendUint32(m.bytes, crc32.Checksum(m.bytes, memorySums))
+// Parts returns what was written down, one part behind the other, once Step has said that it is whole. It is called once.
+func (m *Memory) Parts() [][]byte {
+	m.close(m.parts[len(m.parts)-1])
+	return append(m.parts, binary.LittleEndian.AppendUint32(nil, m.sum))
 }
 
 func addressLength(family flow.Family) int {
