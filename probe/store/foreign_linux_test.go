@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/probe/vfs"
 )
@@ -108,6 +111,43 @@ func TestForeign(t *testing.T) {
 	if days, err := s.Days("eth0"); err != nil || len(days) != 2 {
 		t.Error(days, err)
 	}
+}
+
+// TestForeignRecovery: what is foreign takes no place of the logs that are recovered when the store is opened, and that it
+// is there is no error.
+func TestForeignRecovery(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "db")
+	s := openAt(t, vfs.OS{}, Config{Path: root}, noon)
+	v := visited{interval(noon, 0), randomRecords(rand.New(rand.NewPCG(7, 7)), 6)}
+	mustAppend(t, s, "eth0", v.Interval, v.Records)
+	_ = s.Close()
+	names := []string{"2026-11-22.wlog", "2026-11-23.wlog", "2026-11-24.wlog"}
+	for _, name := range names {
+		if err := os.Mkdir(filepath.Join(root, "interfaces", "eth0", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logs, err := filepath.Glob(filepath.Join(root, "interfaces", "eth0", "2026-11-21.wlog"))
+	if err != nil || len(logs) != 1 {
+		t.Fatal(logs, err)
+	}
+	whole, err := os.ReadFile(logs[0])
+	if err == nil {
+		err = os.WriteFile(logs[0], append(whole, "torn"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	s, err = Open(Config{Path: root}, Deps{Logger: slog.New(slog.NewTextHandler(&said, nil)), Now: func() time.Time { return time.Unix(noon, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if n := s.WriteStats().BytesTruncated; n != 4 || strings.Contains(said.String(), "level=ERROR") {
+		t.Errorf("%d bytes are cut off, 4 are torn: %s", n, said.String())
+	}
+	holdForeign(t, s, []visited{v}, names...)
 }
 
 // TestForeignIsPrunedAround: days go though what is foreign among their files stays.

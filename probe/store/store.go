@@ -353,7 +353,7 @@ func (s *Store) interfacePath(iface string) (string, error) {
 	return filepath.Join(s.interfacesPath(), dir), err
 }
 
-// logDays lists the days an interface has logs of, ascending.
+// logDays lists the days an interface has logs of, ascending; what is foreign is none.
 func (s *Store) logDays(iface string) ([]day, error) {
 	files, err := s.listFiles(iface, 0, endOfTime)
 	if err != nil {
@@ -361,7 +361,7 @@ func (s *Store) logDays(iface string) ([]day, error) {
 	}
 	var days []day
 	for _, f := range files {
-		if !f.segment {
+		if !f.segment && !f.foreign {
 			days = append(days, f.day)
 		}
 	}
