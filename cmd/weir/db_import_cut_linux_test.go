@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/store"
@@ -44,7 +47,9 @@ func importCut(t *testing.T, directory string, text []byte, signal os.Signal) (s
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	to, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+	ended := make(chan error, 1) // what is said on stderr is there when it has something
+	go func() { ended <- command.Wait() }()
+	to, err := openPipe(pipe, ended)
 	if err == nil {
 		_, err = to.Write(text)
 	}
@@ -52,16 +57,51 @@ func importCut(t *testing.T, directory string, text []byte, signal os.Signal) (s
 		err = command.Process.Signal(signal)
 	}
 	if err != nil {
+		_ = command.Process.Kill()
+		<-ended
 		t.Fatal(err, stderr.String())
 	}
 	for blank := bytes.Repeat([]byte("\n"), 1<<12); err == nil; { // until nobody reads them
 		_, err = to.Write(blank)
 	}
 	_ = to.Close()
-	if err := command.Wait(); err == nil {
+	if err := <-ended; err == nil {
 		t.Errorf("%v: the import succeeded", signal)
 	}
 	return stderr.String()
+}
+
+// openPipe opens a pipe for a process that is to read it, once it does. A process that ends before is an error; how it
+// ended is in ended then, still.
+func openPipe(pipe string, ended chan error) (*os.File, error) {
+	deadline := time.After(time.Minute)
+	for {
+		to, err := os.OpenFile(pipe, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if !errors.Is(err, syscall.ENXIO) { // nobody reads it
+			return to, err
+		}
+		select {
+		case end := <-ended:
+			ended <- end
+			return nil, fmt.Errorf("the import ended before it read: %w", cmp.Or(end, errors.New("as if it had read all")))
+		case <-deadline:
+			return nil, errors.New("the import has not begun to read")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// TestImportEndsBeforeItReads: an import that fails before it opens its file is waited for no longer.
+func TestImportEndsBeforeItReads(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "rows.csv")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	ended <- errors.New("exit status 3")
+	if _, err := openPipe(pipe, ended); err == nil || !strings.Contains(err.Error(), "exit status 3") || len(ended) != 1 {
+		t.Error(err, len(ended))
+	}
 }
 
 // TestImportCutShort: an import that is interrupted keeps nearly all rows that it read, one that is killed some or none;
