@@ -214,3 +214,24 @@ func TestLaterSections(t *testing.T) {
 		t.Error("damage in it is not found")
 	}
 }
+
+// TestOpening: whoever asks first is charged with what it took to open a segment, and its blocks, not with what others read
+// of it before.
+func TestOpening(t *testing.T) {
+	g := &generator{r: seeded(t), hosts: 6, outside: 60, stamps: 48}
+	whole := written(t, DefaultConfig(), testBlocks(g.r, 288), g.rows(20000))
+	fresh := opened(t, whole)
+	open := fresh.BytesRead()
+	if n := fresh.Opening(); n != open || fresh.Opening() != 0 {
+		t.Errorf("opening takes %d bytes, %d were read", n, open)
+	}
+	shared := opened(t, whole)
+	if _, err := shared.Blocks(); err != nil {
+		t.Fatal(err)
+	}
+	blocks := shared.BytesRead() - open
+	mustRead(t, shared)
+	if n := shared.Opening(); blocks == 0 || n != open+blocks || shared.BytesRead() < 2*n {
+		t.Errorf("opening took %d bytes and the blocks %d, %d are charged, %d were read", open, blocks, n, shared.BytesRead())
+	}
+}

@@ -30,6 +30,7 @@ func Open(f vfs.File, name string) (*Reader, error) {
 	if err := r.readFooter(head); err != nil {
 		return nil, err
 	}
+	r.opening.Store(r.BytesRead())
 	return r, nil
 }
 

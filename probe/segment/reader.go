@@ -38,7 +38,8 @@ type Reader struct {
 	tail      []byte // the last bytes of the file
 	sections  [lastSection + 1]section
 	bytesRead atomic.Int64
-	claimed   atomic.Bool // see Opening
+	opening   atomic.Int64 // see Opening
+	claimed   atomic.Bool
 
 	ipv4         kept[*Addresses32]
 	ipv6         kept[*Addresses128]
@@ -146,13 +147,13 @@ func (r *Reader) Checksum() uint32 {
 // BytesRead is the number of bytes read so far.
 func (r *Reader) BytesRead() int64 { return r.bytesRead.Load() }
 
-// Opening is the number of bytes read so far for whoever asks first, to whom the opening of the segment is put down;
-// 0 for all others.
+// Opening is the number of bytes that Open read, and of those of the blocks if they were read, for whoever asks first, to whom
+// the opening of the segment is put down, not what others read of it before; 0 for all others.
 func (r *Reader) Opening() int64 {
 	if r.claimed.Swap(true) {
 		return 0
 	}
-	return r.BytesRead()
+	return r.opening.Load()
 }
 
 // Meta says which rows the segment may hold.
@@ -231,6 +232,9 @@ func (r *Reader) Blocks() ([]flow.Interval, error) {
 		b, err := r.section(sectionBlocks)
 		if err != nil {
 			return nil, err
+		}
+		if s := r.find(sectionBlocks); r.inTail(s.offset, s.length) == nil {
+			r.opening.Add(s.length)
 		}
 		blocks, err := readBlocks(b, r.footer.meta, int(r.footer.blocks))
 		if err != nil {
