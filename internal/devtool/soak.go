@@ -14,12 +14,12 @@ import (
 
 // How long the parts of a soak may take. What takes longer has failed.
 const (
-	fuzzTime   = time.Minute // of each fuzz target, once it is built and its corpus was gone through
-	fuzzMost   = 4 * time.Minute
-	buildMost  = 30 * time.Minute
-	longMost   = 4 * time.Hour
-	listMost   = 15 * time.Minute
-	endOfTests = 5 * time.Minute // before longMost, so that a test that hangs says where
+	fuzzTime  = time.Minute // of each fuzz target, once it is built and its corpus was gone through
+	fuzzMost  = 4 * time.Minute
+	buildMost = 30 * time.Minute
+	longMost  = 4 * time.Hour
+	listMost  = 15 * time.Minute
+	testMost  = longMost / 2 // of the tests of one package, which then say where they hang: it counts from the start of each
 )
 
 // Soak fuzzes every target in turn and runs the tests with the tag soak. All of it is run, whatever fails.
@@ -40,7 +40,7 @@ func Soak(ctx context.Context) error {
 	parts = append(parts, soakPart{"long tests", longMost, func(ctx context.Context) error {
 		tests := Step{
 			Name: "long tests", Show: true, Env: []string{"CGO_ENABLED=0"},
-			Command: []string{"go", "test", "-tags", Tags + ",soak", "-timeout", (longMost - endOfTests).String(), "./..."},
+			Command: []string{"go", "test", "-tags", Tags + ",soak", "-timeout", testMost.String(), "./..."},
 		}
 		if built { // else they build what they need
 			tests.Env = append(tests.Env, "WEIR_BUILT=1")
@@ -130,7 +130,9 @@ func fuzzTargets(ctx context.Context) (targets []fuzzTarget, err error) {
 	command := exec.CommandContext(ctx, "go", "test", "-tags", Tags, "-list", "^Fuzz", "./...")
 	var faults lockedBuffer
 	command.Stderr = &faults
+	killLeft := inGroup(command)
 	output, err := command.Output()
+	killLeft()
 	if err != nil {
 		err = fmt.Errorf("go test -list: %w\n%s", err, faults.tail(2<<10))
 	}

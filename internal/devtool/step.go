@@ -33,8 +33,9 @@ const heartbeat = 10 * time.Second
 // grace is how long an interrupted command may clean up before it is killed.
 const grace = 8 * time.Second
 
-// Run runs the step. On cancellation the command gets an interrupt and time to clean up. The error of a failing
-// command carries the step's name; its output has then been printed.
+// Run runs the step. On cancellation the command gets an interrupt and time to clean up. Where the context has a deadline,
+// all that the command started does, and what is left then is killed. The error of a failing command carries the step's
+// name; its output has then been printed.
 func (s Step) Run(ctx context.Context) error {
 	if len(s.Command) == 0 {
 		return fmt.Errorf("%s: no command", s.Name)
@@ -46,6 +47,10 @@ func (s Step) Run(ctx context.Context) error {
 	command.Env = append(os.Environ(), s.Env...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = grace
+	killLeft := func() {}
+	if _, timed := ctx.Deadline(); timed {
+		killLeft = inGroup(command)
+	}
 	var kept lockedBuffer
 	if s.Show {
 		command.Stdout, command.Stderr = os.Stdout, os.Stderr
@@ -54,6 +59,7 @@ func (s Step) Run(ctx context.Context) error {
 	}
 	stop := beat(s.Name, start, s.Show)
 	err := command.Run()
+	killLeft()
 	stop()
 	took := time.Since(start).Round(100 * time.Millisecond)
 	if err != nil {
