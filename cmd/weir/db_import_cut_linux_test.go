@@ -147,6 +147,30 @@ func TestImportCutShort(t *testing.T) {
 	}
 }
 
+// TestImportSelection: an import of one interface, then of all, of two exports in one file, each in the order of time, gives
+// every row once.
+func TestImportSelection(t *testing.T) {
+	const rows = 100_000
+	text, counted := csvRows(rows)
+	_, second, _ := bytes.Cut(text, []byte("\n"))
+	text = append(text, bytes.ReplaceAll(second, []byte(",10."), []byte(",11."))...)
+	file, directory := filepath.Join(t.TempDir(), "rows.csv"), filepath.Join(t.TempDir(), "db")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, interfaces := range [][]string{{"eth0"}, nil, {"eth1"}} {
+		var stdout, stderr bytes.Buffer
+		v := importVerb{app: &app{stdout: &stdout, stderr: &stderr, now: nowInTests}, directory: directory, csv: file, interfaces: interfaces}
+		if err := v.run(t.Context()); err != nil {
+			t.Fatal(interfaces, err, stderr.String())
+		}
+		n, sum := sumOf(t, directory)
+		if i == 0 && n != rows || i > 0 && (n != 2*rows || sum != 2*counted) {
+			t.Errorf("%v: %d rows of %d bytes\n%s", interfaces, n, sum, stdout.String())
+		}
+	}
+}
+
 // sumOf reads the rows of a store.
 func sumOf(t *testing.T, directory string) (rows int, counted uint64) {
 	t.Helper()

@@ -58,7 +58,7 @@ func (b BadLine) String() string { return fmt.Sprintf("line %d: %s", b.Line, b.C
 // ReadCSV reads flows as goQuery prints them (with -e csv and at least time,sip,dip,dport,proto), in any order of
 // columns and of lines. Each interval is handed to emit once; records are valid during the call. A file that is not
 // in the order of time and larger than memory, or in this order for long and then not, makes several parts of an interval,
-// always the same ones wherever reading ends; Boot is made of the part's content, Sequence numbers the parts. The first
+// always the same ones wherever reading ends and whatever is read beside them; Boot is made of the part's content, Sequence numbers the parts. The first
 // part has the length that goProbe's intervals always have, the others none.
 //
 // Lines that cannot be read are counted and the first ones named; an error is that of the heading, of reading, of
@@ -106,7 +106,13 @@ type csvGroup struct {
 }
 
 // csvRows are the rows of an interval.
-type csvRows struct{ records []flow.Record }
+type csvRows struct {
+	records []flow.Record
+	passed  int // rows of an interface that was not asked for; there are no records then
+}
+
+// count is how many rows there are.
+func (r *csvRows) count() int { return len(r.records) + r.passed }
 
 // csvLatest is how far the rows of an interface have come.
 type csvLatest struct {
@@ -134,7 +140,7 @@ type csvReader struct {
 	groups    map[csvGroup]*csvRows
 	spare     []*csvRows
 	sorter    flow.Sorter
-	held      int                  // rows in groups
+	held      int                  // rows in groups, passed ones included
 	settle    int                  // rows in groups from which on those that are complete are handed over
 	latest    map[string]csvLatest // by interface
 	previous  csvGroup             // that of the last row
@@ -287,10 +293,6 @@ func (c *csvReader) row(line []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(c.cfg.Only) > 0 && !slices.Contains(c.cfg.Only, group.iface) {
-		c.stats.Passed++
-		return nil
-	}
 	rows := c.groups[group]
 	if rows == nil {
 		rows = &csvRows{}
@@ -299,14 +301,19 @@ func (c *csvReader) row(line []byte) error {
 		}
 		c.groups[group] = rows
 	}
-	rows.records = append(rows.records, record)
+	if len(c.cfg.Only) > 0 && !slices.Contains(c.cfg.Only, group.iface) {
+		rows.passed++
+		c.stats.Passed++
+	} else {
+		rows.records = append(rows.records, record)
+		c.stats.Rows++
+	}
 	if group != c.previous {
 		latest := c.latest[group.iface]
 		c.latest[group.iface] = csvLatest{max(latest.end, group.end), latest.unordered || group.end < latest.end}
 		c.previous = group
 	}
 	c.held++
-	c.stats.Rows++
 	return nil
 }
 

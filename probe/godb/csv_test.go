@@ -183,6 +183,31 @@ func TestCSVCutShort(t *testing.T) {
 	}
 }
 
+// TestCSVSelection: the parts of an interface are the same whether the others are read or not, also where a second export
+// follows.
+func TestCSVSelection(t *testing.T) {
+	first := orderedCSV(100_000, 700)
+	second := strings.ReplaceAll(strings.TrimPrefix(first, csvHead), ",10.", ",11.")
+	far := orderedCSV(bufferRows*3/2, 700)
+	for _, text := range []string{first, first + second, far + second} {
+		all, stats := readCSV(t, text, CSVConfig{})
+		for _, iface := range []string{"eth0", "eth1"} {
+			got, some := readCSV(t, text, CSVConfig{Only: []string{iface}})
+			want := slices.Clone(all)
+			want = slices.DeleteFunc(want, func(p csvPart) bool { return p.iface != iface })
+			same := func(a, b csvPart) bool {
+				return a.iface == b.iface && a.interval == b.interval && slices.Equal(a.records, b.records)
+			}
+			if !slices.EqualFunc(got, want, same) {
+				t.Errorf("%s alone: %d parts, among all %d", iface, len(got), len(want))
+			}
+			if some.Rows+some.Passed != stats.Rows || some.Passed == 0 || some.Bad > 0 {
+				t.Errorf("%s alone: %+v, all: %+v", iface, some, stats)
+			}
+		}
+	}
+}
+
 func TestCSVFaults(t *testing.T) {
 	long := strings.Repeat("x", 3*maxLine)
 	parts, stats := readCSV(t, csvHead+

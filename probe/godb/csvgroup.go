@@ -11,8 +11,9 @@ import (
 )
 
 // flush hands over the oldest groups until no more than so many rows are held; if settled says so, only those that
-// are complete as far as the order of the rows tells. What it does depends on the rows so far alone, so that a file that is
-// read again gives the same groups, however far it was read before.
+// are complete as far as the order of the rows tells. What it does depends on the rows so far alone, those of interfaces that
+// were not asked for included, so that a file that is read again gives the same groups, however far it was read before, and
+// whichever interfaces.
 func (c *csvReader) flush(hold int, settled bool) error {
 	groups := make([]csvGroup, 0, len(c.groups))
 	for g := range c.groups {
@@ -31,30 +32,36 @@ func (c *csvReader) flush(hold int, settled bool) error {
 			return nil
 		}
 		rows := c.groups[g]
-		records := rows.records
-		c.sorter.Sort(records)
-		interval := flow.Interval{End: g.end, Boot: contentID(g, records), Sequence: c.parts[g]}
-		if interval.Sequence == 0 {
-			interval.Duration = nominalSeconds * time.Second
+		if rows.passed == 0 {
+			if err := c.deliver(g, rows.records); err != nil {
+				return err
+			}
 		}
-		var sum flow.Counters
-		for i := range records {
-			sum.Add(records[i].Counters)
-		}
-		interval.Accounting.Metered = sum.Packets()
-		interval.Accounting.Received = interval.Accounting.Metered
-		if err := c.emit(g.iface, interval, records); err != nil {
-			return err
-		}
-		c.parts[g]++
-		c.held -= len(records)
+		c.held -= rows.count()
 		delete(c.groups, g)
 		if len(c.spare) < maxSpare {
-			rows.records = records[:0]
+			rows.records, rows.passed = rows.records[:0], 0
 			c.spare = append(c.spare, rows)
 		}
 	}
 	return nil
+}
+
+// deliver hands over the rows of an interval.
+func (c *csvReader) deliver(g csvGroup, records []flow.Record) error {
+	c.sorter.Sort(records)
+	interval := flow.Interval{End: g.end, Boot: contentID(g, records), Sequence: c.parts[g]}
+	if interval.Sequence == 0 {
+		interval.Duration = nominalSeconds * time.Second
+	}
+	var sum flow.Counters
+	for i := range records {
+		sum.Add(records[i].Counters)
+	}
+	interval.Accounting.Metered = sum.Packets()
+	interval.Accounting.Received = interval.Accounting.Metered
+	c.parts[g]++
+	return c.emit(g.iface, interval, records)
 }
 
 // contentID identifies rows of an interval by what they are.
