@@ -88,8 +88,8 @@ func presence(socket, index int, name string) error {
 	return nil
 }
 
-// nameOf is the name that the interface of an index has now. (The runtime is not told of the system call, which does not
-// wait: it would wake its monitor each time, and readers of busy rings ask often.)
+// nameOf is the name that the interface of an index has now. (The runtime is not told of the system call, which hardly
+// waits: it would wake its monitor each time, and readers of busy rings ask often.)
 func nameOf(socket, index int) (string, error) {
 	var request struct { // struct ifreq
 		name  [unix.IFNAMSIZ]byte

@@ -167,7 +167,9 @@ func testLiveLeavesNothingOpen(t *testing.T, backend Backend) {
 			_ = p.near.Do(func() error { // eth9 does not exist
 				source, err := OpenLive(cfg)
 				if err == nil {
-					err = source.Close()
+					source.Wake()
+					_, err = source.Read(make([]Frame, 1)) // what waiting needs is there from here on
+					err = errors.Join(err, source.Close())
 				}
 				return err
 			})

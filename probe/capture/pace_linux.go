@@ -14,9 +14,9 @@ const (
 	gathered = 4
 	// maxPause bounds how much later than by the ring's latency frames are read.
 	maxPause = 40 * time.Millisecond
-	// burst is how many bytes a second are to fill no ring while its reader pauses, whatever came before: traffic sets in
-	// at once. It is 3 million of the smallest frames.
-	burst = 512 << 20
+	// burst is how many bytes a second are to fill half a ring at most while its reader pauses, whatever came before: traffic
+	// sets in at once. The other half is for a reader that comes late. It is 1.6 million of the smallest frames.
+	burst = 256 << 20
 	// busyBlock is the time for a block below which blocks come because they are full, not because of their age.
 	busyBlock = 25 * time.Millisecond
 	// aloneBelow is how long a ring lasts that is not left to the runtime's poller, which may be late (see waiter).
@@ -32,6 +32,6 @@ func (p *pace) pause(now time.Time, ring, blockSize int) (pause, lasts time.Dura
 		return 0, 0
 	}
 	lasts = passed / time.Duration(blocks) * time.Duration(ring)
-	most := time.Duration(float64(ring) * float64(blockSize) / burst * float64(time.Second))
+	most := time.Duration(float64(ring) * float64(blockSize) / 2 / burst * float64(time.Second))
 	return min(lasts/gathered, most, maxPause), lasts
 }

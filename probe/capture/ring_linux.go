@@ -186,8 +186,8 @@ func (r *ring) idle() error {
 }
 
 // look looks at the interface before the reader blocks, and says for how many milliseconds that may be at most; -1
-// for ever. That the interface has another name the socket never says by itself; asking costs a system call, and wakes
-// the runtime's monitor, so under load it is not done before every block.
+// for ever. That the interface has another name the socket never says by itself; asking costs a system call, so under load
+// it is not done before every block.
 func (r *ring) look(now time.Time) (timeout int, err error) {
 	if r.faultAt.IsZero() {
 		if now.Before(r.lookAt) {

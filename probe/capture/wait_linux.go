@@ -16,7 +16,7 @@ import (
 // blocks come one upon the other. The poller is asked when a processor of the runtime has nothing else to do, or by its
 // monitor every 10 ms: while an interval is written, that is later than a ring lasts under full load.
 type waiter struct {
-	file    *os.File // an epoll instance over both, which the runtime's poller looks at as at any other file
+	file    *os.File // an epoll instance over both and the clock, which the runtime's poller looks at as at any other file
 	number  int      // its descriptor
 	watched bool     // the poller hears of the first descriptor
 	conn    syscall.RawConn

@@ -122,7 +122,11 @@ func (l *loop) remember(n int, wall int64, mono time.Duration) {
 	if len(l.remembering) == 0 || l.round.left > 0 {
 		return
 	}
-	l.rememberStep(l.visits(n), wall, mono)
+	age := time.Duration(0)
+	if l.memory != nil {
+		age = mono - l.memoryAt
+	}
+	l.rememberStep(l.visits(n, age), wall, mono)
 }
 
 // rememberAll writes down directions at once: the meter stops.
@@ -140,7 +144,7 @@ func (l *loop) rememberAll(wall int64, mono time.Duration) {
 func (l *loop) rememberStep(limit int, wall int64, mono time.Duration) {
 	n := l.remembering[0]
 	if l.memory == nil {
-		l.memory = n.table.Memory(l.steady(mono), wall)
+		l.memory, l.memoryAt = n.table.Memory(l.steady(mono), wall), mono
 	}
 	if !l.memory.Step(limit) {
 		return

@@ -217,17 +217,21 @@ type backlog bool
 
 func (b backlog) Behind() bool { return bool(b) }
 
-// TestVisits: passes over the tables go on beside the frames, but hardly where frames wait that may soon be dropped.
+// TestVisits: passes over the tables go on beside the frames, but hardly where frames wait that may soon be dropped, and
+// that not for long.
 func TestVisits(t *testing.T) {
 	for _, c := range []struct {
 		backlog   capture.Backlog
+		age       time.Duration
 		n, visits int
 	}{
-		{nil, 0, idleStep}, {nil, 100, 400}, {nil, batch, idleStep},
-		{backlog(false), 100, 400}, {backlog(true), 0, idleStep}, {backlog(true), 1, 1}, {backlog(true), batch, batch/framesPerStep + 1},
+		{nil, 0, 0, idleStep}, {nil, 0, 100, 400}, {nil, 0, batch, idleStep},
+		{backlog(false), 0, 100, 400}, {backlog(true), 0, 0, idleStep}, {backlog(true), 0, 1, 1},
+		{backlog(true), maxSlow - 1, batch, batch/framesPerStep + 1}, {backlog(true), maxSlow, batch, idleStep},
 	} {
-		if visits := (&loop{backlog: c.backlog}).visits(c.n); visits != c.visits {
-			t.Errorf("%v, %d frames: %d visits, want %d", c.backlog, c.n, visits, c.visits)
+		l := &loop{Meter: &Meter{cfg: Config{Interval: time.Minute}}, backlog: c.backlog}
+		if visits := l.visits(c.n, c.age); visits != c.visits {
+			t.Errorf("%v, %d frames, after %v: %d visits, want %d", c.backlog, c.n, c.age, visits, c.visits)
 		}
 	}
 }

@@ -16,9 +16,10 @@ const (
 
 	// A pass over the table goes on after every batch, stepPerFrame conversations for every frame of it, so that
 	// reading keeps the upper hand; every stepPause where nothing arrives, idleStep at a time (under 1 ms). Where the reader
-	// is behind, a conversation is visited for framesPerStep frames.
+	// is behind, a conversation is visited for framesPerStep frames, for maxSlow or the eighth part of an interval.
 	stepPerFrame  = 4
 	framesPerStep = 8
+	maxSlow       = 2 * time.Second
 	idleStep      = 1024
 	stepPause     = time.Millisecond
 
@@ -67,6 +68,7 @@ type loop struct {
 	remembering []*lane       // whose directions are to be written down
 	memory      *table.Memory // what of the first's is, nil before it begins
 	rememberAt  time.Duration // not before
+	memoryAt    time.Duration // of the monotonic clock, when memory began
 
 	checkpointAt time.Duration // last checkpoint, be it needless, or start of the interval
 }
@@ -131,7 +133,7 @@ func (l *loop) handle(n int) {
 	l.expire(n, mono)
 	l.readStats(mono, statsPause)
 	l.begin(wall, mono)
-	l.step(n)
+	l.step(n, mono)
 	l.remember(n, wall, mono)
 	l.publish()
 	l.setAlarm(wall, mono)

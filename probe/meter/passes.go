@@ -12,6 +12,7 @@ import (
 type round struct {
 	kind     table.PassKind // of the passes, 0 where there are none
 	left     int            // passes that are not complete
+	begun    time.Duration  // of the monotonic clock, when they first went on; 0 before
 	done     func()         // when all are; may be nil
 	requests []chan view    // that a Copy is for
 }
@@ -33,20 +34,24 @@ func (l *loop) endRound(done func()) {
 }
 
 // step goes on with the passes after a batch of n frames.
-func (l *loop) step(n int) {
+func (l *loop) step(n int, mono time.Duration) {
 	streaming := l.round.kind != table.Drain && l.round.requests == nil // to the keeper, whose disk may be slow
 	if l.round.left == 0 || streaming && l.keeper.behind() {
 		return
 	}
-	l.stepRound(l.visits(n))
+	if l.round.begun == 0 {
+		l.round.begun = mono
+	}
+	l.stepRound(l.visits(n, mono-l.round.begun))
 }
 
-// visits is how many conversations may be visited after a batch of n frames: few where frames wait that may soon be dropped.
-func (l *loop) visits(n int) int {
+// visits is how many conversations something of this age may visit after a batch of n frames: few where frames wait that may
+// soon be dropped, but not for long. The end of an interval, checkpoints and live views wait for it.
+func (l *loop) visits(n int, age time.Duration) int {
 	switch {
 	case n == 0:
 		return idleStep
-	case l.backlog != nil && l.backlog.Behind():
+	case l.backlog != nil && age < min(maxSlow, l.cfg.Interval/8) && l.backlog.Behind():
 		return n/framesPerStep + 1
 	}
 	return min(stepPerFrame*n, idleStep)

@@ -9,11 +9,12 @@ type arena struct {
 	bytes int // handed out and not given back
 }
 
-// allocate returns zeroed memory for a T. It stays where it is until free.
-func allocate[T any](a *arena) *T {
+// allocate returns zeroed memory for a T. It stays where it is until free. All of it is to be in use soon, else the pages
+// that are not touched take no memory: of the many tables of an interface most are small.
+func allocate[T any](a *arena, soon bool) *T {
 	size := int(unsafe.Sizeof(*new(T)))
 	a.bytes += size
-	return (*T)(takePages(size))
+	return (*T)(takePages(size, soon))
 }
 
 func free[T any](a *arena, t *T) {
@@ -22,10 +23,10 @@ func free[T any](a *arena, t *T) {
 	givePages(unsafe.Pointer(t), size)
 }
 
-// words returns n zeroed words.
+// words returns n zeroed words, all to be in use soon.
 func (a *arena) words(n int) []uint64 {
 	a.bytes += 8 * n
-	return unsafe.Slice((*uint64)(takePages(8*n)), n)
+	return unsafe.Slice((*uint64)(takePages(8*n, true)), n)
 }
 
 func (a *arena) freeWords(words []uint64) {

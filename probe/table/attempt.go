@@ -31,7 +31,7 @@ func (a *attempts) add(conversation uint32, since int64) uint32 {
 	number := a.free
 	if number == 0 {
 		if int(a.used>>chunkBits) == len(a.chunks) {
-			a.chunks = append(a.chunks, allocate[[chunkSize]attempt](a.arena))
+			a.chunks = append(a.chunks, allocate[[chunkSize]attempt](a.arena, len(a.chunks) > 0))
 		}
 		a.used++
 		number = a.used

@@ -84,7 +84,7 @@ func (s *slab) take() (uint32, *entry) {
 	}
 	id := s.used
 	if int(id>>chunkBits) == len(s.chunks) {
-		s.chunks = append(s.chunks, allocate[[chunkSize]entry](s.arena))
+		s.chunks = append(s.chunks, allocate[[chunkSize]entry](s.arena, len(s.chunks) > 0))
 	}
 	s.used++
 	return id, s.at(id)
