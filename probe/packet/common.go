@@ -16,15 +16,18 @@ const (
 	commonBody    = 14                 // bytes behind the IP header: of TCP up to its flags, of UDP some of its payload
 )
 
-// common decodes what nearly every frame is: Ethernet, then IPv4 without options and fragments or IPv6 without extension
-// headers, then TCP or UDP. It sets every field to what decode would give, in a fraction of the steps, or returns false
-// and leaves p in disorder: the frame is for decode.
+// Decode decodes a frame of the given link layer. data are the bytes that were captured, length is the frame's
+// length on the link in bytes (at least len(data)). It gives IssueNone and fills p, or the reason why there is
+// nothing to meter; p holds nothing to rely on then. It neither keeps data nor reads past its length.
+//
+// What nearly every frame is, it decodes itself: Ethernet, then IPv4 without options and fragments or IPv6 without extension
+// headers, then TCP or UDP. It sets every field to what uncommon would give, in a fraction of the steps, or leaves the frame to that.
 //
 // This is the hot path of the probe. Addresses are stored in words, because whoever looks at them next loads words, and
 // would wait for stores of another size; neighbours that are constant are set together, and become few stores.
-func (p *Packet) common(data []byte) bool {
-	if len(data) < commonHead4+commonBody {
-		return false
+func Decode(link Link, data []byte, length uint32, p *Packet) flow.Issue {
+	if link != LinkEthernet || len(data) < commonHead4+commonBody {
+		return p.uncommon(link, data, length)
 	}
 	head := (*[commonHead4 + commonBody]byte)(data)
 	kind := binary.BigEndian.Uint64(head[12:]) // type, version, header or class, length; next header where it is of IPv6
@@ -32,7 +35,7 @@ func (p *Packet) common(data []byte) bool {
 	if kind>>40 == etherIPv4<<8|0x45 {
 		const fragment, protocol, source = commonNetwork + 6, commonNetwork + 9, commonNetwork + 12
 		if uint16(kind>>16) < 20+commonBody || binary.BigEndian.Uint16(head[fragment:])&0x3fff != 0 {
-			return false
+			return p.uncommon(link, data, length)
 		}
 		ends := binary.BigEndian.Uint64(head[source:])
 		p.Protocol, p.Family = flow.Protocol(head[protocol]), flow.IPv4
@@ -46,12 +49,12 @@ func (p *Packet) common(data []byte) bool {
 	} else {
 		const length, next, source = commonNetwork + 4, commonNetwork + 6, commonNetwork + 8
 		if kind>>44 != etherIPv6<<4|6 || len(data) < commonHead6+commonBody {
-			return false
+			return p.uncommon(link, data, length)
 		}
 		head := (*[commonHead6 + commonBody]byte)(data)
 		size := binary.BigEndian.Uint16(head[length:])
 		if size < commonBody {
-			return false
+			return p.uncommon(link, data, length)
 		}
 		p.Protocol, p.Family = flow.Protocol(head[next]), flow.IPv6
 		binary.LittleEndian.PutUint64(p.Source[:], binary.LittleEndian.Uint64(head[source:]))
@@ -75,5 +78,8 @@ func (p *Packet) common(data []byte) bool {
 	}
 	p.ICMPCode, p.TCPFlags = 0, body[13]&uint8(mask)
 	p.Sequence, p.Acknowledgement = binary.BigEndian.Uint32(body[4:])&mask, binary.BigEndian.Uint32(body[8:])&mask
-	return uint32(p.Protocol^flow.TCP)*uint32(p.Protocol^flow.UDP) == 0
+	if uint32(p.Protocol^flow.TCP)*uint32(p.Protocol^flow.UDP) != 0 {
+		return p.uncommon(link, data, length)
+	}
+	return flow.IssueNone
 }

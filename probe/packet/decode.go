@@ -10,15 +10,12 @@ const (
 	maxExtensions = 8  // IPv6 extension headers (RFC 8200 knows seven and an order for them)
 )
 
-// Decode decodes a frame of the given link layer. data are the bytes that were captured, length is the frame's
-// length on the link in bytes (at least len(data)). It gives IssueNone and fills out, or the reason why there is
-// nothing to meter; out holds nothing to rely on then. It neither keeps data nor reads past its length.
-func Decode(link Link, data []byte, length uint32, out *Packet) flow.Issue {
-	if link == LinkEthernet && out.common(data) {
-		return flow.IssueNone
-	}
-	*out = Packet{}
-	return out.decode(link, data, 0, max(int(length), len(data)))
+// uncommon decodes a frame of any kind, whatever is in p before.
+//
+//go:noinline
+func (p *Packet) uncommon(link Link, data []byte, length uint32) flow.Issue {
+	*p = Packet{}
+	return p.decode(link, data, 0, max(int(length), len(data)))
 }
 
 // decode decodes the frame that starts at the given offset of data and ends, on the link, at end, which may lie

@@ -52,20 +52,22 @@ func (b *Batch) Flush() {
 	b.used = 0
 	for i := range arrivals {
 		a, at := &arrivals[i], &places[i]
-		at.swapped = keyOf(&at.key, &a.Packet)
-		at.hash = a.Into.index.hash(&at.key)
+		lowHead, lowTail, highHead, highTail, meta, swapped := keyWords(&a.Packet)
+		at.key.lowHead, at.key.lowTail, at.key.highHead, at.key.highTail, at.key.meta = lowHead, lowTail, highHead, highTail, meta
+		at.hash, at.swapped = a.Into.index.hashWords(lowHead, lowTail, highHead, highTail, meta), swapped
 	}
 	for i := range arrivals {
 		at := &places[i]
 		at.first = arrivals[i].Into.index.first(at.hash)
 	}
-	fetch(arrivals, places)
-	add(arrivals, places)
+	var entries [BatchSize]*entry
+	fetch(arrivals, places, &entries)
+	add(arrivals, places, &entries)
 }
 
 // fetch finds the entries that most likely are the conversations', by the part of the hash that stands in the index, and
 // fetches them.
-func fetch(arrivals []Arrival, places []place) {
+func fetch(arrivals []Arrival, places []place, entries *[BatchSize]*entry) {
 	for i := range arrivals {
 		at, t := &places[i], arrivals[i].Into
 		slot := at.first
@@ -74,21 +76,22 @@ func fetch(arrivals []Arrival, places []place) {
 		}
 		if at.id = uint32(slot); at.id != 0 {
 			e := t.slab.at(at.id - 1)
+			entries[i%BatchSize] = e
 			at.fetched = e.key.lowHead + e.packets[received]
 		}
 	}
 }
 
 // add counts the packets. What was found before may be outdated by those in between: then the key differs.
-func add(arrivals []Arrival, places []place) {
+func add(arrivals []Arrival, places []place, entries *[BatchSize]*entry) {
 	for i := range arrivals {
 		a, at := &arrivals[i], &places[i]
 		t := a.Into
-		if at.id == 0 || a.Packet.Quoted {
+		e := entries[i%BatchSize]
+		if e == nil || a.Packet.Quoted {
 			at.add(a)
 			continue
 		}
-		e := t.slab.at(at.id - 1)
 		switch {
 		case !e.key.equal(&at.key):
 			at.add(a)

@@ -34,11 +34,15 @@ func (x *index) init() {
 	}
 }
 
-// hash multiplies the key's words, each blinded by a secret, to 128 bits and folds them (the construction of wyhash).
 func (x *index) hash(k *key) uint64 {
-	a, b := bits.Mul64(k.lowHead^x.seed[0], k.lowTail^x.seed[1])
-	c, d := bits.Mul64(k.highHead^x.seed[2], k.highTail^x.seed[3])
-	e, f := bits.Mul64(a^d^k.meta^x.seed[4], b^c^x.seed[5])
+	return x.hashWords(k.lowHead, k.lowTail, k.highHead, k.highTail, k.meta)
+}
+
+// hashWords multiplies a key's words, each blinded by a secret, to 128 bits and folds them (the construction of wyhash).
+func (x *index) hashWords(lowHead, lowTail, highHead, highTail, meta uint64) uint64 {
+	a, b := bits.Mul64(lowHead^x.seed[0], lowTail^x.seed[1])
+	c, d := bits.Mul64(highHead^x.seed[2], highTail^x.seed[3])
+	e, f := bits.Mul64(a^d^meta^x.seed[4], b^c^x.seed[5])
 	return e ^ f
 }
 

@@ -33,10 +33,15 @@ func (k *key) protocol() flow.Protocol { return flow.Protocol(k.meta >> 16) }
 func (k *key) family() flow.Family     { return flow.Family(k.meta >> 8) }
 func (k *key) fixed() uint64           { return k.meta & lowestByte }
 
-// keyOf sets k to the key of a packet's conversation and says whether the packet's source is the high end. (Words
-// one by one, into memory of the caller: copies of 16 bytes would wait for the stores of 8 before them. The ends are
-// exchanged without a branch: no processor foresees which way the next packet goes.)
+// keyOf sets k to the key of a packet's conversation and says whether the packet's source is the high end.
 func keyOf(k *key, p *packet.Packet) (swapped bool) {
+	k.lowHead, k.lowTail, k.highHead, k.highTail, k.meta, swapped = keyWords(p)
+	return swapped
+}
+
+// keyWords are the words of a packet's key, in registers, and what keyOf says. (Copies of a key would wait for the stores of
+// its words. The ends are exchanged without a branch: no processor foresees which way the next packet goes.)
+func keyWords(p *packet.Packet) (lowHead, lowTail, highHead, highTail, meta uint64, swapped bool) {
 	sourceHead, sourceTail := binary.BigEndian.Uint64(p.Source[0:8]), binary.BigEndian.Uint64(p.Source[8:16])
 	destinationHead, destinationTail := binary.BigEndian.Uint64(p.Destination[0:8]), binary.BigEndian.Uint64(p.Destination[8:16])
 	_, less := bits.Sub64(destinationTail, sourceTail, 0)
@@ -45,19 +50,16 @@ func keyOf(k *key, p *packet.Packet) (swapped bool) {
 		less = 1
 	}
 	head, tail := (sourceHead^destinationHead)&-less, (sourceTail^destinationTail)&-less
-	k.lowHead, k.highHead = sourceHead^head, destinationHead^head
-	k.lowTail, k.highTail = sourceTail^tail, destinationTail^tail
 	ports := uint32(p.SourcePort)<<16 | uint32(p.DestinationPort)
 	ports = bits.RotateLeft32(ports, int(less)*16)
-	meta := uint64(ports)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8
+	meta = uint64(ports)<<32 | uint64(p.Protocol)<<16 | uint64(p.Family)<<8
 	swapped = less != 0
 	if p.HasICMP {
 		swapped = swapped || isReplyToSelf(p)
 		port, fixed := icmpKey(p, swapped)
 		meta = meta&0x0000ffff_ffffffff | uint64(port)<<48 | fixed
 	}
-	k.meta = meta
-	return swapped
+	return sourceHead ^ head, sourceTail ^ tail, destinationHead ^ head, destinationTail ^ tail, meta, swapped
 }
 
 // equal is ==, which would be a call, with one branch.
