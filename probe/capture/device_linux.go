@@ -91,14 +91,13 @@ func presence(socket, index int, name string) error {
 // nameOf is the name that the interface of an index has now. (The runtime is not told of the system call, which hardly
 // waits: it would wake its monitor each time, and readers of busy rings ask often.)
 func nameOf(socket, index int) (string, error) {
-	var request struct { // struct ifreq
-		name  [unix.IFNAMSIZ]byte
-		index int32
-		_     [20]byte
+	request, err := unix.NewIfreq("")
+	if err != nil {
+		return "", err
 	}
-	request.index = int32(index)
-	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCGIFNAME, uintptr(unsafe.Pointer(&request))); errno != 0 {
+	request.SetUint32(uint32(index))
+	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCGIFNAME, uintptr(unsafe.Pointer(request))); errno != 0 {
 		return "", errno
 	}
-	return unix.ByteSliceToString(request.name[:]), nil
+	return request.Name(), nil
 }
