@@ -94,13 +94,7 @@ func (a *app) openDatabase(directory string, damaged func(godb.Damage)) (*databa
 			err = goErr
 		}
 	}
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, failure(err, "run as root or as a member of the store's group")
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, a.noStore(directory, ", or that of a goProbe database")
-	}
-	return nil, err
+	return nil, a.unopened(err, directory, ", or that of a goProbe database")
 }
 
 // goProbe makes a source of a goProbe database.

@@ -44,19 +44,22 @@ func (a *app) choose(ctx context.Context, p place, local func(context.Context, s
 	return local(ctx, a.directory)
 }
 
-// noStore says that there is no store in a directory, and what should be; or names what else may be there.
-func (a *app) noStore(directory, or string) error {
-	return failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory+or)
+// unopened says why the store of a directory was not opened, and what to do; or names what else may be there.
+func (a *app) unopened(err error, directory, or string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return failure(fmt.Errorf("no store in %s", directory), "name the directory that weir-probe writes to, by default "+a.directory+or)
+	case errors.Is(err, fs.ErrPermission):
+		return failure(err, "run as root or as a member of the store's group")
+	}
+	return err
 }
 
 // openStore opens a store for reading.
 func (a *app) openStore(directory string) (*store.Store, error) {
 	s, err := store.Open(store.Config{Path: directory, ReadOnly: true}, store.Deps{})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, a.noStore(directory, "")
-	case errors.Is(err, fs.ErrPermission):
-		return nil, failure(err, "run as root or as a member of the store's group")
+	if err != nil {
+		return nil, a.unopened(err, directory, "")
 	}
-	return s, err
+	return s, nil
 }
