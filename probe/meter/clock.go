@@ -7,9 +7,9 @@ import "time"
 //
 //   - An interval ends when the wall clock reaches its border, the next multiple of the interval's length, and is
 //     stamped with the border. If the loop comes late, the interval still lasted until its border.
-//   - If the clocks have drifted apart by a second or more, the wall clock was set or the machine slept. The interval
-//     then lasted as long as the monotonic clock says, and the next one begins now: steps forwards and sleep leave a
-//     gap in the stamps, which is the truth, and no empty intervals.
+//   - If the clocks have drifted apart by a second or more, even if only for a while, the wall clock was set or the
+//     machine slept. The interval then lasted as long as the monotonic clock says, and the next one begins now: steps
+//     forwards and sleep leave a gap in the stamps, which is the truth, and no empty intervals.
 //   - After a step backwards the border is far; the interval ends once it lasted its length and a tenth. Stamps do
 //     not go back: the following intervals get the last stamp again, as parts of that interval, until the wall clock
 //     has passed it.
@@ -21,6 +21,7 @@ type clock struct {
 	stamp     int64 // its stamp, Unix seconds
 	startWall int64
 	startMono time.Duration
+	stepped   bool  // the clocks were seen apart since the start; they may have come together again
 	last      int64 // stamp of the interval before, 0 for none
 }
 
@@ -32,7 +33,7 @@ const (
 // begin begins an interval.
 func (c *clock) begin(wall int64, mono time.Duration) {
 	length := int64(c.interval)
-	c.startWall, c.startMono = wall, mono
+	c.startWall, c.startMono, c.stepped = wall, mono, false
 	c.border = (wall/length + 1) * length
 	c.stamp = c.notBack(c.border / int64(time.Second))
 }
@@ -51,7 +52,13 @@ func (c *clock) longest() time.Duration { return c.interval + max(c.interval/10,
 
 // due says that the interval is over.
 func (c *clock) due(wall int64, mono time.Duration) bool {
+	c.stepped = c.stepped || c.drift(wall, mono).Abs() >= maxDrift
 	return wall >= c.border || mono-c.startMono >= c.longest()
+}
+
+// drift is by how much more the wall clock has moved than the monotonic clock since the interval began.
+func (c *clock) drift(wall int64, mono time.Duration) time.Duration {
+	return time.Duration(wall-c.startWall) - (mono - c.startMono)
 }
 
 // until is how long to wait for the interval's end, if no clock is set meanwhile.
@@ -65,9 +72,8 @@ func (c *clock) elapsed(mono time.Duration) time.Duration { return max(mono-c.st
 // close ends the interval, which is due, and begins the next one; it returns what the ended one gets.
 func (c *clock) close(wall int64, mono time.Duration) (stamp int64, covered time.Duration) {
 	stamp, covered = c.stamp, c.elapsed(mono)
-	drift := time.Duration(wall-c.startWall) - covered
 	c.last = stamp
-	if drift.Abs() >= maxDrift || wall < c.border {
+	if c.stepped || c.drift(wall, mono).Abs() >= maxDrift || wall < c.border {
 		c.begin(wall, mono)
 		return stamp, covered
 	}
