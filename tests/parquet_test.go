@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,9 +93,7 @@ func first(list []string) string {
 
 // randomFlows is CSV of rows over days, both families, with all counters.
 func randomFlows(t testing.TB, rows, days int) string {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := testenv.Random(t)
 	lines := []string{"time,iface,sip,dip,dport,proto,packets sent,data vol. sent,packets received,data vol. received,attempts,accepts,rejects,rtt sum,rtt n"}
 	for i := range rows {
 		end := 1767225600 + 300*(1+i*288*days/rows)

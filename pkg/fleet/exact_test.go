@@ -10,14 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
 // The answer of a fleet is the answer of a single store that has the rows of all hosts.
 func TestEqualsSingleStore(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := testenv.Random(t)
 	queries := []string{"sip", "sip,dport", "time,sip", "time", "iface,sip", "host", "host,time,dport", "hostid,sip"}
 	for range 400 {
 		stores := make([]*store, 1+random.IntN(5))

@@ -2,15 +2,14 @@ package lookup
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // A set holds what it was made of and nothing else, be the addresses random, in a row, a multiple apart, or zero.
 func TestSets(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := testenv.Random(t)
 	for _, size := range []int{0, 1, 2, 3, 31, 1000} {
 		for name, next := range map[string]func(i int) uint64{
 			"random": func(int) uint64 { return random.Uint64() },

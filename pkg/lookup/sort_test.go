@@ -2,9 +2,10 @@ package lookup
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 type pair struct{ high, low uint64 }
@@ -15,9 +16,7 @@ func comparePairs(a, b pair) int {
 
 // Whatever the numbers have in common, lists are sorted as by comparison alone.
 func TestSort(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := testenv.Random(t)
 	for name, next := range map[string]func(i int) pair{
 		"random":        func(int) pair { return pair{random.Uint64(), random.Uint64()} },
 		"one network":   func(int) pair { return pair{1 << 60, random.Uint64()} },

@@ -2,7 +2,6 @@ package queryargs
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/wire"
 )
 
@@ -190,9 +190,7 @@ var nasty = []string{"", " ", "-", "--", "-1h", "'", `"`, "`id`", "$(id)", "$HOM
 	"sip", "dip,dport", "time", "raw", "any", "now", "any,!lo", "/eth[0-9]/", "none", "5m", "--server", "\t", "\u2028", "\ufffd", "'\\''"}
 
 func TestCommandReadsBack(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
-	t.Logf("seed %d", seed)
+	random := testenv.Random(t)
 	text := func() string {
 		var b strings.Builder
 		for range random.IntN(4) {
@@ -220,7 +218,7 @@ func TestCommandReadsBack(t *testing.T) {
 		}
 		check(t, r, o)
 		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+			t.FailNow()
 		}
 	}
 }

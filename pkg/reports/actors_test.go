@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/actors"
 	"github.com/weirflow/weir/pkg/flow"
 )
@@ -117,7 +118,7 @@ func roleOf(r *Role) expectedRole {
 
 // Hits are what was there. A limit cuts sums off, and neither hits nor hosts nor times.
 func TestActorsTellTheTruth(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	l := list(t, "10.1.0.1\n10.1.0.2/31\n10.2.0.0/30\n10.2.0.1\n192.0.2.0/24\n")
 	hits, cut := 0, 0
 	for range 300 {

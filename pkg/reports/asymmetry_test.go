@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -67,7 +68,7 @@ func (w *world) expectedPairs() map[pair]*expectedPair {
 
 // Halves that are claimed to be known are what the points of them saw, for conversations of one service between a pair.
 func TestAsymmetryTellsTheTruth(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	kinds := map[PairKind]int{}
 	for range 400 {
 		w := randomWorld(t, r)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -95,7 +96,7 @@ func (w *world) expectedPaths() map[string]*expectedPath {
 
 // What a path says is what was there: sums where it claims to tell directions apart, outcomes, times, who saw what.
 func TestPathTellsTheTruth(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	split, views := 0, 0
 	for range 400 {
 		w := randomWorld(t, r)

@@ -204,9 +204,3 @@ func randomWorld(t testing.TB, r *rand.Rand) *world {
 }
 
 func address(text string) netip.Addr { return netip.MustParseAddr(text) }
-
-func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 1))
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 )
 
@@ -120,9 +121,7 @@ func attributesOf(q *Query, rows []Row) []Row {
 }
 
 func TestMergerEqualsNaive(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := testenv.Random(t)
 	queries := []string{"sip", "sip,dport", "time,sip", "time", "iface,sip", "host", "host,time,dport"}
 	for range 300 {
 		r := Request{
@@ -156,9 +155,7 @@ func TestMergerEqualsNaive(t *testing.T) {
 }
 
 func TestMergerSeries(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 2))
+	random := testenv.Random(t)
 	for range 100 {
 		limit := 1 + random.Int64N(5)
 		q := prepare(t, Request{Query: "time,sip", Ifaces: "any", Merge: true, Series: true, Other: true, NumResults: limit, TimeResolution: "10m"})

@@ -2,11 +2,12 @@ package meter
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // TestClock lets time pass in bits of a second, sets the wall clock or puts the machine to sleep at some of them, and
@@ -98,9 +99,7 @@ func TestClockLate(t *testing.T) {
 // TestClockProperties: whatever the wall clock does, covered time adds up to what passed, and stamps go back only
 // if the clock was set back by more than an hour.
 func TestClockProperties(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testenv.Random(t)
 	for range 1000 {
 		c := clock{interval: time.Duration(1+random.IntN(600)) * time.Second}
 		wall, mono := int64(1_700_000_000e9)+random.Int64N(1e12), time.Duration(0)

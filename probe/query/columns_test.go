@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
@@ -18,7 +19,7 @@ import (
 
 // TestModelInColumns compares the engine over segments, logs and a live source with the naive evaluation.
 func TestModelInColumns(t *testing.T) {
-	r, seed := seeded(t)
+	r := testenv.Random(t)
 	for range 3 {
 		m, live := days(r, 20, 40), memory{}
 		for iface := range m {
@@ -39,7 +40,7 @@ func TestModelInColumns(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := checkAnswer(got, q, question.meaning, m, live); diff != "" {
-				t.Fatalf("seed %d, %+v:\n%s", seed, question.Request, diff)
+				t.Fatalf("%+v:\n%s", question.Request, diff)
 			}
 		}
 	}
@@ -108,7 +109,7 @@ func TestSegmentDamage(t *testing.T) {
 
 // TestCancellingColumns: a query over segments ends when it is cancelled, in whatever it is doing.
 func TestCancellingColumns(t *testing.T) {
-	r, _ := seeded(t)
+	r := testenv.Random(t)
 	m := days(r, 20, 60)
 	stored := inColumns(t, r, m, segment.Config{ChunkTuples: 2, ChunkRows: 10, RollupRows: 1}, 10)
 	for _, query := range []string{"sip,dip", "dip", "time,dport", "dport"} {
@@ -219,7 +220,7 @@ func TestCompare(t *testing.T) {
 
 // TestChunksAllocateNothing: once its buffers have grown, a worker reads chunk after chunk without allocating.
 func TestChunksAllocateNothing(t *testing.T) {
-	r, _ := seeded(t)
+	r := testenv.Random(t)
 	m := days(r, 12, 200)
 	e := engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{
 		"eth0": {write(t, segment.Config{ChunkTuples: 64, ChunkRows: 1000}, "eth0", m["eth0"][:3])}}}})

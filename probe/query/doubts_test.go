@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
@@ -50,7 +51,7 @@ func TestDamagedSums(t *testing.T) {
 		whole = append(whole, ask(t, engine(t, Deps{Stored: columnar{memory: m, cut: map[string][]*segment.Reader{"eth0": {good}}}}), q))
 	}
 	said := map[string]int{}
-	r, seed := seeded(t)
+	r := testenv.Random(t)
 	stride := int64(19)
 	if testing.Short() { // with the race detector
 		stride = 199
@@ -79,7 +80,7 @@ func TestDamagedSums(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					got, what := ask(t, e, q), fmt.Sprintf("seed %d, %s, byte %d, %s, question %d", seed, section.Name, at, name, i)
+					got, what := ask(t, e, q), fmt.Sprintf("%s, byte %d, %s, question %d", section.Name, at, name, i)
 					if diff := gocmp.Diff(whole[i].Rows, got.Rows, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 						t.Fatalf("%s:\n%s", what, diff)
 					}

@@ -14,6 +14,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/store"
@@ -280,9 +281,7 @@ func checkAnswer(got *wire.Result, q *wire.Query, c meaning, stored, live memory
 
 // TestModel compares the engine over a real store with the naive evaluation.
 func TestModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := testenv.Random(t)
 	for range 4 {
 		s, stored, live := world(t, r)
 		e := engine(t, Deps{Stored: Stored(s), Live: live})
@@ -294,7 +293,7 @@ func TestModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := checkAnswer(got, q, question.meaning, stored, live); diff != "" {
-				t.Fatalf("seed %d, %+v:\n%s", seed, question.Request, diff)
+				t.Fatalf("%+v:\n%s", question.Request, diff)
 			}
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -15,9 +15,7 @@ import (
 // A query for certain groups answers what the query for all answers of these; one with a threshold leaves out what is
 // below it, and counts it as cut off.
 func TestGroupsAndThreshold(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := testenv.Random(t)
 	for range 3 {
 		s, _, live := world(t, r)
 		e := engine(t, Deps{Stored: Stored(s), Live: live})

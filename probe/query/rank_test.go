@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -13,7 +14,7 @@ import (
 // TestTopIsTheSortedBeginning: whatever the order in which groups are offered, top keeps what sorting all rows and
 // cutting would keep, and sums up the rest. Weights are few, so that many ties lie at the limit.
 func TestTopIsTheSortedBeginning(t *testing.T) {
-	random, seed := seeded(t)
+	random := testenv.Random(t)
 	for _, request := range []wire.Request{
 		{Query: "dport,iface"}, {Query: "dport,iface", SortAscending: true}, {Query: "dport", SortBy: "packets", In: true},
 		{Query: "time,dport"}, {Query: "time"}, {Query: "sip,dip,proto,verdict"}, {Query: "dip,verdict"},
@@ -39,7 +40,7 @@ func TestTopIsTheSortedBeginning(t *testing.T) {
 			}
 			for _, have := range []*top{got, joined} {
 				if rows := r.rows(&r.shape, have.finish()); !slices.Equal(all[:cut], rows) || have.rest != rest || have.cut != int64(len(all)-cut) {
-					t.Fatalf("seed %d, %+v", seed, request)
+					t.Fatalf("%+v", request)
 				}
 			}
 		}

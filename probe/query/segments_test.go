@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
@@ -217,16 +218,10 @@ func same(a, b *wire.Result) string {
 		cmpopts.IgnoreFields(wire.Summary{}, "Stats", "Timings", "Explain"), cmpopts.IgnoreFields(wire.Status{}, "BytesScanned", "DurationNanoseconds"))
 }
 
-func seeded(t testing.TB) (*rand.Rand, uint64) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0)), seed
-}
-
 // TestSegmentsAnswerLikeRows: rows in segments, logs and memory give the answer that the same rows give one by one,
 // however segments are cut and whatever the bounds on memory and processors are.
 func TestSegmentsAnswerLikeRows(t *testing.T) {
-	r, seed := seeded(t)
+	r := testenv.Random(t)
 	for range 5 {
 		m := days(r, 30, 60)
 		rows := engine(t, Deps{Stored: m})
@@ -254,10 +249,10 @@ func TestSegmentsAnswerLikeRows(t *testing.T) {
 			for i, e := range engines {
 				got, err := e.Query(context.Background(), q)
 				if err != nil {
-					t.Fatalf("seed %d, engine %d, %+v: %v", seed, i, request, err)
+					t.Fatalf("engine %d, %+v: %v", i, request, err)
 				}
 				if diff := same(want, got); diff != "" {
-					t.Fatalf("seed %d, engine %d, chunks of %d, %+v:\n%s", seed, i, config.ChunkTuples, request, diff)
+					t.Fatalf("engine %d, chunks of %d, %+v:\n%s", i, config.ChunkTuples, request, diff)
 				}
 			}
 		}

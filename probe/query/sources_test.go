@@ -8,6 +8,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
 	"github.com/weirflow/weir/probe/segment"
@@ -16,7 +17,7 @@ import (
 // TestSourceSums: what is grouped by source alone comes from the sums by source where quarters of the day belong to the
 // answer as a whole, and is what rows say; else from rows.
 func TestSourceSums(t *testing.T) {
-	r, _ := seeded(t)
+	r := testenv.Random(t)
 	midnight := noon - daySeconds/2
 	m := memory{}
 	for i := range uint64(96) {

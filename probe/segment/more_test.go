@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/column"
 	"github.com/weirflow/weir/probe/vfs"
@@ -14,7 +15,7 @@ import (
 
 // TestManyReadAtOnce has goroutines ask one Reader everything at once, from its first moment on.
 func TestManyReadAtOnce(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 30, outside: 900, stamps: 48}
+	g := &generator{r: testenv.Random(t), hosts: 30, outside: 900, stamps: 48}
 	rows := g.rows(2000)
 	want := summed(rows)
 	s := opened(t, written(t, Config{ChunkTuples: 100, ChunkRows: 300, RollupRows: 20}, testBlocks(g.r, 9), rows))
@@ -35,7 +36,7 @@ func TestManyReadAtOnce(t *testing.T) {
 
 // TestAddresses compares look-ups in the dictionaries with the addresses of the rows.
 func TestAddresses(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	g := &generator{r: r, hosts: 3000, outside: 50_000, stamps: 4}
 	rows := g.rows(9000)
 	s := opened(t, written(t, DefaultConfig(), nil, rows))
@@ -121,7 +122,7 @@ func checkMatch[T any](t *testing.T, set []T, match func([]T, func(int, uint32))
 
 // TestLittleIsRead holds what look-ups over many segments cost.
 func TestLittleIsRead(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 3000, outside: 50_000, stamps: 48}
+	g := &generator{r: testenv.Random(t), hosts: 3000, outside: 50_000, stamps: 48}
 	s := opened(t, written(t, DefaultConfig(), testBlocks(g.r, 48), g.rows(40_000)))
 	open := s.BytesRead()
 	if open > tailSize+maxHeader {
@@ -153,7 +154,7 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	g := &generator{r: seeded(t), hosts: 100, outside: 3000, stamps: 288, extra: true}
+	g := &generator{r: testenv.Random(t), hosts: 100, outside: 3000, stamps: 288, extra: true}
 	s := opened(t, written(t, DefaultConfig(), nil, g.rows(6000)))
 	var tuples Tuples
 	load := func() {
@@ -169,7 +170,7 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 
 // TestMergeStops when it is told to, and where an input is damaged, which it names.
 func TestMergeStops(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 30, outside: 900, stamps: 48}
+	g := &generator{r: testenv.Random(t), hosts: 30, outside: 900, stamps: 48}
 	config := Config{ChunkTuples: 50, ChunkRows: 300, RollupRows: 20}
 	b := written(t, config, nil, g.rows(2000))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -218,7 +219,7 @@ func TestLaterSections(t *testing.T) {
 // TestOpening: whoever asks first is charged with what it took to open a segment, and its blocks, not with what others read
 // of it before.
 func TestOpening(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 6, outside: 60, stamps: 48}
+	g := &generator{r: testenv.Random(t), hosts: 6, outside: 60, stamps: 48}
 	whole := written(t, DefaultConfig(), testBlocks(g.r, 288), g.rows(20000))
 	fresh := opened(t, whole)
 	open := fresh.BytesRead()

@@ -3,6 +3,8 @@ package segment
 import (
 	"slices"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // checkPieces holds that services and their sums, piece by piece, are what they are as a whole.
@@ -68,7 +70,7 @@ func checkPieces(t *testing.T, s *Reader) {
 }
 
 func TestServicesInPieces(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		t.Run(name, func(t *testing.T) {
 			checkPieces(t, opened(t, written(t, DefaultConfig(), nil, g.rows(3000))))
@@ -92,7 +94,7 @@ func TestServicesInPieces(t *testing.T) {
 
 // TestLoadSelected holds that the rows of selected tuples are those of all.
 func TestLoadSelected(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		s := opened(t, written(t, Config{ChunkTuples: 100, ChunkRows: 1000, RollupRows: 1}, nil, g.rows(2000)))
 		chunks, err := s.Chunks()
@@ -152,7 +154,7 @@ func checkSelected(t *testing.T, name string, selected []uint32, all, some *Tupl
 // TestSharedScratch holds that what a shared scratch space still has of a chunk is taken for that chunk only, and not
 // read again.
 func TestSharedScratch(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	var segments []*Reader
 	for range 2 {
 		g := &generator{r: r, hosts: 10, outside: 100, stamps: 288, extra: true}

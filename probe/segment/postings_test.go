@@ -6,12 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
 // TestPostings compares the postings with the destinations of all chunks.
 func TestPostings(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		s := opened(t, written(t, Config{ChunkTuples: 50, ChunkRows: 200, RollupRows: 20}, nil, g.rows(4000)))
 		want := destinations(t, s)
@@ -77,7 +78,7 @@ func destinations(t *testing.T, s *Reader) [][]uint32 {
 
 // TestPostingsInParts holds that going through the chunks several times gives the same bytes.
 func TestPostingsInParts(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 300, outside: 5000, stamps: 10}
+	g := &generator{r: testenv.Random(t), hosts: 300, outside: 5000, stamps: 10}
 	rows := g.rows(5000)
 	whole := written(t, DefaultConfig(), nil, rows)
 	var v Vocabulary
@@ -105,7 +106,7 @@ func TestPostingsInParts(t *testing.T) {
 
 // TestWithoutPostings reads a segment that has none.
 func TestWithoutPostings(t *testing.T) {
-	g := &generator{r: seeded(t), hosts: 30, outside: 500, stamps: 10}
+	g := &generator{r: testenv.Random(t), hosts: 30, outside: 500, stamps: 10}
 	rows := g.rows(500)
 	config := DefaultConfig()
 	config.NoPostings = true

@@ -5,24 +5,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/vfs"
 )
-
-// seeded returns a source of randomness whose seed a failing test prints.
-func seeded(t testing.TB) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed %d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // shapes are kinds of days.
 func shapes(r *rand.Rand) map[string]*generator {
@@ -38,7 +27,7 @@ func shapes(r *rand.Rand) map[string]*generator {
 
 // TestWhatIsWrittenIsRead also holds that rows do not depend on how a segment is cut.
 func TestWhatIsWrittenIsRead(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		for _, n := range []int{0, 1, 2, 500, 8000} {
 			rows, blocks := g.rows(n), testBlocks(r, 24)
@@ -145,7 +134,7 @@ func checkSums(t *testing.T, s *Reader, rows []Row, config Config) {
 
 // TestAnyColumnsAlone loads every subset of columns that differs in what has to be read or decoded first.
 func TestAnyColumnsAlone(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	g := &generator{r: r, hosts: 10, outside: 100, stamps: 288, extra: true}
 	s := opened(t, written(t, Config{ChunkTuples: 100, ChunkRows: 1000, RollupRows: 1}, nil, g.rows(2000)))
 	chunks, err := s.Chunks()
@@ -192,7 +181,7 @@ func check32(t *testing.T, wanted bool, want, got []uint32) {
 
 // TestMergeIsWriteOfAll holds that parts merged in any division are what one write of all rows is, byte for byte.
 func TestMergeIsWriteOfAll(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		rows, blocks := g.rows(3000), testBlocks(r, 30)
 		config := Config{ChunkTuples: 200, ChunkRows: 700, RollupRows: 20}
@@ -235,7 +224,7 @@ func TestMergeIsWriteOfAll(t *testing.T) {
 
 // TestWriterIsWrite holds that the streaming Writer makes the same bytes.
 func TestWriterIsWrite(t *testing.T) {
-	r := seeded(t)
+	r := testenv.Random(t)
 	for name, g := range shapes(r) {
 		rows, blocks := g.rows(3000), testBlocks(r, 30)
 		var v Vocabulary

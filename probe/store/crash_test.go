@@ -9,10 +9,10 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -228,9 +228,7 @@ func TestReplayAfterTheProcessDied(t *testing.T) {
 
 // TestModel runs random appends, replays, reopenings and scans against a list.
 func TestModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := testenv.Random(t)
 	files := vfs.NewMemory()
 	s := mustOpen(t, files, Config{})
 	model := map[string][]visited{}
@@ -259,7 +257,7 @@ func TestModel(t *testing.T) {
 			}))
 			got, stats := scan(t, s, iface, first, last)
 			if diff := same(want, got); diff != "" || stats.Corrupted != 0 {
-				t.Fatalf("seed %d, step %d, %+v:\n%s", seed, step, stats, diff)
+				t.Fatalf("step %d, %+v:\n%s", step, stats, diff)
 			}
 		}
 	}
@@ -272,6 +270,6 @@ func TestModel(t *testing.T) {
 	}
 	// The earliest interval can start on the day before its end.
 	if first, last, err := s.Coverage("eth0"); first != wantFirst || last != wantLast || err != nil {
-		t.Errorf("seed %d: coverage %d to %d, want %d to %d (%v)", seed, first, last, wantFirst, wantLast, err)
+		t.Errorf("coverage %d to %d, want %d to %d (%v)", first, last, wantFirst, wantLast, err)
 	}
 }

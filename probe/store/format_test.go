@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/vfs"
 )
@@ -148,17 +149,16 @@ func decodePayload(payload []byte, rows int) (records []flow.Record, err error) 
 }
 
 func TestPayloadRoundTrip(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := testenv.Random(t)
 	for range 300 {
 		want := randomRecords(r, r.IntN(1<<uint(r.IntN(12))))
 		payload, _ := appendPayload(nil, nil, want)
 		got, err := decodePayload(payload, len(want))
 		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+			t.Fatalf("%v", err)
 		}
 		if !slices.Equal(want, got) {
-			t.Fatalf("seed %d:\n%s", seed, cmp.Diff(want, got))
+			t.Fatalf("\n%s", cmp.Diff(want, got))
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/vfs"
 )
@@ -33,13 +33,7 @@ var modelInterfaces = []string{"eth0", "wlan0", "a/b"}
 // TestStoreModel runs random appends, late data, replays, bulk loads, compactions, retention, reopening and scans against
 // a list. With the tag soak it runs for as long as WEIR_SOAK says, ten minutes by default; WEIR_SEED repeats a run.
 func TestStoreModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("WEIR_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := testenv.Seed(t)
 	long := 2 * time.Second
 	if soak {
 		long = 10 * time.Minute

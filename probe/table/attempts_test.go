@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
@@ -77,9 +78,7 @@ func fate(random *rand.Rand, protocol flow.Protocol, client, server netip.AddrPo
 // TestAttemptsModel mixes made-up conversations, takes pictures in steps and ends intervals all the while: in every
 // interval each flow must have the outcomes that became known in it, and all attempts must have one in the end.
 func TestAttemptsModel(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testenv.Random(t)
 	table := tableOf(t, nil)
 	type booking struct {
 		at    time.Duration

@@ -2,7 +2,6 @@ package table
 
 import (
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
@@ -112,9 +112,7 @@ func (m model) rows(drain bool) []flow.Record {
 // naive table at the moment the pass began. The sums of Changes pictures, the last of each conversation, must be
 // the interval so far.
 func TestModel(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testenv.Random(t)
 	ports := []uint16{53, 80, 443, 1023, 5000, 8080, 40000, 40001, 50000, 51820}
 	end := func(v6 bool) netip.AddrPort {
 		a := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(8))})
@@ -180,9 +178,7 @@ func FuzzTable(f *testing.F) {
 
 // TestOperations is FuzzTable with random input of some length.
 func TestOperations(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testenv.Random(t)
 	for range 200 {
 		input := make([]byte, random.IntN(3000))
 		for i := range input {

@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -76,9 +76,7 @@ func (c counts) String() string {
 // The proof obligation: whatever is asked, the answer of a fleet is that of a single store with the rows of all hosts,
 // byte by byte, in one level and in two, and in whatever order the hosts stand.
 func TestFleetEqualsSingleStore(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := testenv.Random(t)
 	rounds := counts{}
 	for i := range worlds {
 		w := newWorld(t, r, size{hosts: 2 + r.IntN(6), intervals: 4, rows: 5 + r.IntN(60), groups: 5 + r.IntN(400)})
@@ -176,9 +174,7 @@ func checkSame(t *testing.T, q *wire.Query, _ *fleet.Fleet, what string, other *
 
 // A host that fails between rounds is named, and the answer keeps what it says about how wrong it may be.
 func TestFailureBetweenRounds(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := testenv.Random(t)
 	bounded, exact := 0, 0
 	for range worlds * 2 {
 		w := newWorld(t, r, size{hosts: 3 + r.IntN(4), intervals: 2, rows: 60, groups: 60 + r.IntN(400)})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/client"
 	"github.com/weirflow/weir/pkg/fleet"
 	"github.com/weirflow/weir/pkg/serve"
@@ -45,9 +46,7 @@ func listen(t *testing.T, q serve.Querier, info serve.Info) *client.Client {
 // The same over HTTP, in two levels: probes, gateways of which one knows no thresholds, and a gateway of gateways, asked
 // at once and as a stream.
 func TestOverHTTP(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 2))
+	r := testenv.Random(t)
 	w := newWorld(t, r, size{hosts: 5, intervals: 3, rows: 60, groups: 300})
 	var members []fleet.Host
 	for i, h := range w.hosts {

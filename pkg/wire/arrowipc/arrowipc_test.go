@@ -109,9 +109,7 @@ var requests = []wire.Request{
 }
 
 func TestReadIsTheInverseOfWrite(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := testenv.Random(t)
 	for _, request := range requests {
 		request.Ifaces = "any"
 		q := prepare(t, request)
