@@ -46,9 +46,9 @@ func (w *worker) tupleKeys(b *buffer, tuples []uint32, keys []packed) {
 	p, s := b.part, &w.plan.shape
 	keys = keys[:len(tuples)]
 	if s.port || s.protocol {
-		services, bits := b.services(), b.rest
+		services, byRank, mask := b.services(), b.byRank, s.serviceMask()
 		for i, t := range tuples {
-			keys[i].rest = p.base | bits[services[t]]
+			keys[i].rest = p.base | packedService(byRank[services[t]])&mask
 		}
 	} else {
 		for i := range keys {

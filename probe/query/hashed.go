@@ -22,7 +22,7 @@ type task struct {
 // sumHashed sums all groups of the plan in tables by hash, in as many passes as memory demands, and calls emit with
 // the groups of each pass.
 func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error {
-	tasks, most := pl.tasks()
+	tasks, most, sum := pl.tasks()
 	workers := max(min(pl.run.engine.workers(), len(tasks)), 1)
 	if len(tasks) <= len(pl.parts) {
 		workers = 1 // little to read; to merge tables would be more work
@@ -34,7 +34,7 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 		if pl.shape.onlyServices() {
 			list[i].table.direct = new(directSlots)
 		}
-		list[i].table.expect(most)
+		list[i].table.expect(most, sum)
 	}
 	read := func() error {
 		low := list[0].table.low
@@ -51,29 +51,31 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 					pl.run.lose(p.Reader, -1, err)
 				}
 			}
-			tasks, _ = pl.tasks()
+			tasks, _, _ = pl.tasks()
 			list[0].table.begin(low)
 		}
 	}
 	return list[0].passes(read, func() error { return emit(list[0].table) })
 }
 
-// tasks lists the work on all parts. From one part's sums come groups up to most.
-func (pl *plan) tasks() (tasks []task, most int) {
+// tasks lists the work on all parts. From one part's sums come groups up to most, from all together up to sum.
+func (pl *plan) tasks() (tasks []task, most, sum int) {
 	for _, p := range pl.parts {
+		groups := 0
 		switch p.method {
 		case methodRollup, methodTotals:
 			tasks = append(tasks, task{part: p, sums: true})
-			most = max(most, len(p.rollups))
+			groups = len(p.rollups)
 		case methodSources:
 			tasks = append(tasks, task{part: p, sums: true})
-			most = max(most, int(p.codes)/8)
+			groups = int(p.codes) / 8
 		}
+		most, sum = max(most, groups), sum+groups
 		for i := 0; i < len(p.candidates); i += chunksPerTask {
 			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
 		}
 	}
-	return tasks, most
+	return tasks, most, sum
 }
 
 // onlyServices says that keys hold a service, or a part of one, and nothing else.
@@ -184,46 +186,43 @@ func (w *worker) rollups(p *part) error {
 	if len(p.rollups) == 0 {
 		return nil
 	}
-	rest, err := p.restOf(uint32(p.rollups[len(p.rollups)-1]))
+	services, err := p.FirstServices(int(p.rollups[len(p.rollups)-1]) + 1)
 	if err != nil {
 		w.plan.run.lose(p.Reader, -1, err)
 		return nil
 	}
-	if rest == nil { // not grouped by service
-		rest = make([]uint64, p.rollups[len(p.rollups)-1]+1)
-	}
+	mask := w.plan.shape.serviceMask()
 	if p.byRow {
 		for _, rank := range p.rollups {
 			if err := w.ctx.Err(); err != nil {
 				return err
 			}
-			sums, _, err := p.ServiceRollup(uint32(rank))
-			if err != nil {
+			if _, err := p.ServiceRollup(rank, &w.rollup); err != nil {
 				w.plan.run.doubts.add(p.Reader, err)
 				return nil
 			}
-			if err := w.addStamps(p, p.base|rest[rank], &sums); err != nil {
+			if err := w.addStamps(p, p.base|packedService(services[rank])&mask, &w.rollup); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return w.serviceSums(p, rest)
+	return w.serviceSums(p, services, mask)
 }
 
 // serviceSums adds the sums by service of the part's rollups, which ascend.
-func (w *worker) serviceSums(p *part, rest []uint64) error {
+func (w *worker) serviceSums(p *part, services []segment.Service, mask uint64) error {
 	wanted, ranks, failed := uint16(0), p.rollups, error(nil)
 	for _, c := range w.plan.counters {
 		wanted |= 1 << c
 	}
 	err := p.SumsByService(wanted, func(first uint32, n int, sums *[segment.CounterCount][]uint64) error {
-		end, _ := slices.BinarySearch(ranks, int(first)+n)
+		end, _ := slices.BinarySearch(ranks, first+uint32(n))
 		piece := ranks[:end]
 		for ranks = ranks[end:]; len(piece) > 0; {
 			batch := piece[:min(len(piece), batchSize)]
 			for i, rank := range batch {
-				w.keys[i], w.rows[i] = packed{rest: p.base | rest[rank]}, uint32(rank)-first
+				w.keys[i], w.rows[i] = packed{rest: p.base | packedService(services[rank])&mask}, rank-first
 			}
 			if failed = w.addBatch(w.keys[:len(batch)], w.rows[:len(batch)], sums); failed != nil {
 				return failed

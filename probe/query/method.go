@@ -122,19 +122,19 @@ func (p *part) chooseRollup() (done bool) {
 }
 
 // allRanks lists the first n ranks. All segments share the list.
-func (pl *plan) allRanks(n int) []int {
-	for len(pl.ranks) < n {
-		pl.ranks = append(pl.ranks, len(pl.ranks))
+func (pl *plan) allRanks(n int) []uint32 {
+	if n > len(pl.ranks) {
+		pl.ranks = counting(make([]uint32, 0, n+n/8), n+n/8) // the next segment may have a few more
 	}
 	return pl.ranks[:n:n]
 }
 
 // ranks lists the services that a test lets pass.
-func (t *test) ranks() []int {
-	var list []int
+func (t *test) ranks() []uint32 {
+	var list []uint32
 	for i, word := range t.set {
 		for ; word != 0; word &= word - 1 {
-			list = append(list, 64*i+bits.TrailingZeros64(word))
+			list = append(list, uint32(64*i+bits.TrailingZeros64(word)))
 		}
 	}
 	return list
@@ -143,10 +143,11 @@ func (t *test) ranks() []int {
 // takeRare takes the services without a rollup, which are the least frequent, out of p.rollups and makes the test look
 // for them only. Where they are many, nothing stays in p.rollups.
 func (p *part) takeRare() (rare bool, err error) {
-	var ranks []int
+	var ranks []uint32
+	var sums segment.Rollup
 	for len(p.rollups) > 0 {
 		last := p.rollups[len(p.rollups)-1]
-		_, known, err := p.ServiceRollup(uint32(last))
+		known, err := p.ServiceRollup(last, &sums)
 		if err != nil {
 			return false, err
 		}

@@ -26,6 +26,22 @@ const (
 	binMask         = (1<<64 - 1) &^ (1<<packedBin - 1)
 )
 
+// packedService is a service as it stands in packed.rest.
+func packedService(s segment.Service) uint64 {
+	return uint64(s.Port) | uint64(s.Protocol)<<packedProtocol
+}
+
+// serviceMask is the parts of a service that are grouped by, as they stand in packed.rest.
+func (s *shape) serviceMask() (mask uint64) {
+	if s.port {
+		mask |= 1<<packedProtocol - 1
+	}
+	if s.protocol {
+		mask |= 1<<packedSix - 1<<packedProtocol
+	}
+	return mask
+}
+
 // whole is the key without its bin.
 func (k packed) whole() packed { return packed{k.addresses, k.rest &^ binMask} }
 

@@ -18,9 +18,9 @@ type plan struct {
 	parts       []*part // those that may hold matches
 	space       space
 	loose       loose
-	only        keySet // nil: all groups
-	ranks       []int  // see allRanks
-	sparse      bool   // few tuples can match: addresses are numbered as they are met
+	only        keySet   // nil: all groups
+	ranks       []uint32 // see allRanks
+	sparse      bool     // few tuples can match: addresses are numbered as they are met
 }
 
 // part is a segment within a plan.
@@ -47,18 +47,17 @@ type part struct {
 	wantValues segment.Columns
 	method     method
 	reason     string
-	rollups    []int // ranks, for methodRollup
-	verdicts   bool  // those of rows decide
+	rollups    []uint32 // ranks, for methodRollup
+	verdicts   bool     // those of rows decide
 
 	quarters    uint8 // of the day, for methodSources
 	quarterBins [segment.Quarters]uint64
 
-	zeros       [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
-	mu          sync.Mutex   // guards what follows
-	serviceBits []uint64     // by rank, as many as were needed: contribution to packed.rest
-	read        int64        // bytes
-	rows        int64        // looked at
-	done        map[int]bool // chunks that were read
+	zeros [2]uint32    // codes of 0.0.0.0 and ::, noCode where they are not there
+	mu    sync.Mutex   // guards what follows
+	read  int64        // bytes
+	rows  int64        // looked at
+	done  map[int]bool // chunks that were read
 }
 
 // outside marks a stamp that is not within the plan.
@@ -253,35 +252,6 @@ func (p *part) prepare() error {
 	}
 	p.wantColumns()
 	return nil
-}
-
-// restOf returns by rank what services contribute to packed.rest, up to a rank at least; nil if the plan does not group
-// by them.
-func (p *part) restOf(rank uint32) ([]uint64, error) {
-	s := &p.plan.shape
-	if !s.port && !s.protocol {
-		return nil, nil
-	}
-	p.mu.Lock() // workers share them
-	defer p.mu.Unlock()
-	if int(rank) < len(p.serviceBits) {
-		return p.serviceBits, nil
-	}
-	services, err := p.FirstServices(int(rank) + 1)
-	if err != nil {
-		return nil, err
-	}
-	bits := make([]uint64, len(services))
-	for i, service := range services {
-		if s.port {
-			bits[i] = uint64(service.Port)
-		}
-		if s.protocol {
-			bits[i] |= uint64(service.Protocol) << packedProtocol
-		}
-	}
-	p.serviceBits = bits
-	return bits, nil
 }
 
 // wantColumns says what is decoded of a chunk that has matches.

@@ -24,6 +24,7 @@ type worker struct {
 	rows    []uint32
 	masks   masks
 	scratch segment.Scratch
+	rollup  segment.Rollup
 }
 
 func (pl *plan) newWorker(ctx context.Context, t *table, buffers int) *worker {
@@ -47,15 +48,15 @@ type buffer struct {
 	loaded   segment.Tuples // the others
 	selected []uint32       // tuples that match, ascending
 	holds    [flow.VerdictAccepted + 1][]uint8
-	any      []uint8  // of all verdicts
-	rest     []uint64 // by service: contribution to packed.rest
+	any      []uint8           // of all verdicts
+	byRank   []segment.Service // as many as the selected tuples need
 }
 
 // fewSelected is the number of tuples up to which it is looked at which services they have.
 const fewSelected = 256
 
-// findRest finds what the services of the selected tuples contribute to keys.
-func (b *buffer) findRest() (err error) {
+// findServices finds the services that the selected tuples have, if keys need them.
+func (b *buffer) findServices() (err error) {
 	if s := &b.part.plan.shape; !s.port && !s.protocol || len(b.selected) == 0 {
 		return nil
 	}
@@ -66,7 +67,7 @@ func (b *buffer) findRest() (err error) {
 			most = max(most, b.services()[t])
 		}
 	}
-	b.rest, err = b.part.restOf(most)
+	b.byRank, err = b.part.FirstServices(int(most) + 1)
 	return err
 }
 
@@ -118,7 +119,7 @@ func (w *worker) load(b *buffer, p *part, c candidate) error {
 			b.selected = counting(b.selected, p.chunks[c.chunk].Tuples)
 		}
 		if err == nil {
-			err = b.findRest()
+			err = b.findServices()
 		}
 		return err
 	}()

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/pkg/wire"
@@ -25,17 +24,21 @@ type table struct {
 	direct    *directSlots
 }
 
-// directSlots are the entries of keys that are a service and nothing else, by protocol and port: segments have services
-// by the ten thousand, and nothing is faster than to look where a number says.
-type directSlots [256][]uint32
+// directSlots are the entries of keys that are a service and nothing else, by protocol and both bytes of the port: segments
+// have services by the ten thousand, and nothing is faster than to look where a number says.
+type directSlots [256]*[256]*[256]uint32
 
 // at is the place of a service's entry.
 func (d *directSlots) at(rest uint64) *uint32 {
-	ports := &d[uint8(rest>>packedProtocol)]
-	if *ports == nil {
-		*ports = make([]uint32, 1<<packedProtocol)
+	pages := &d[uint8(rest>>packedProtocol)]
+	if *pages == nil {
+		*pages = new([256]*[256]uint32)
 	}
-	return &(*ports)[uint16(rest)]
+	ports := &(*pages)[uint8(rest>>8)]
+	if *ports == nil {
+		*ports = new([256]uint32)
+	}
+	return &(*ports)[uint8(rest)]
 }
 
 // maxPasses bounds how often rows are read again because a table is full.
@@ -63,22 +66,28 @@ func (t *table) begin(low uint64) {
 }
 
 func (t *table) clear() {
-	t.keys = append(t.keys[:0], packed{})
-	t.sums = append(t.sums[:0], make([]uint64, len(t.counters))...)
+	t.room(1 << 6)
+	t.keys, t.sums = t.keys[:1], t.sums[:len(t.counters)]
+	t.keys[0] = packed{}
+	clear(t.sums)
 	clear(t.slots)
 	if t.direct != nil {
-		for _, ports := range t.direct {
-			clear(ports)
-		}
+		*t.direct = directSlots{}
 	}
 }
 
 func (t *table) len() int { return len(t.keys) - 1 }
 
+// hash mixes twice, as wyhash does for keys of 16 bytes: after one product, keys that are numbers in a row may crowd
+// in a part of the range.
 func (t *table) hash(k packed) uint64 {
 	high, low := bits.Mul64(k.addresses^t.seed[0], k.rest^t.seed[1])
+	high, low = bits.Mul64(high^low, hashFactor)
 	return high ^ low
 }
+
+// hashFactor is 2^64 divided by the golden ratio, made odd.
+const hashFactor = 0x9e3779b97f4a7c15
 
 // locate writes the entry of each key to at, making those that are new. It stops where the table is full and
 // returns how many it did.
@@ -152,11 +161,11 @@ func (t *table) undirect() {
 // push adds a key whose sums are zero.
 func (t *table) push(k packed) uint32 {
 	entry := uint32(len(t.keys))
+	if len(t.keys) == cap(t.keys) {
+		t.room(2 * len(t.keys))
+	}
 	t.keys = append(t.keys, k)
 	from, width := len(t.sums), len(t.counters)
-	if cap(t.sums)-from < width {
-		t.sums = slices.Grow(t.sums, max(from, width))
-	}
 	t.sums = t.sums[:from+width]
 	clear(t.sums[from:])
 	return entry
@@ -171,20 +180,32 @@ func (t *table) insert(k packed, slot uint64) uint32 {
 	return entry
 }
 
-// expect makes room for so many groups.
-func (t *table) expect(groups int) {
-	groups = min(groups, t.max)
+// expect makes room for the groups of several parts: up to most of one of them, which others may have in common with it,
+// and up to sum of all.
+func (t *table) expect(most, sum int) {
+	most = min(most, t.max)
 	size := len(t.slots)
-	for size < 4*groups {
+	for size < 4*most {
 		size *= 2
 	}
 	if size > len(t.slots) {
 		if t.direct == nil {
 			t.index(size)
 		}
-		t.keys = slices.Grow(t.keys, 2*groups)
-		t.sums = slices.Grow(t.sums, 2*groups*len(t.counters))
+		t.room(min(sum, 4*most, t.max) + 1)
 	}
+}
+
+// room makes room for so many keys. Memory that is new is not touched before it is used, as it would be by append.
+func (t *table) room(keys int) {
+	if keys <= cap(t.keys) {
+		return
+	}
+	grown := make([]packed, len(t.keys), keys)
+	copy(grown, t.keys)
+	sums := make([]uint64, len(t.sums), keys*len(t.counters))
+	copy(sums, t.sums)
+	t.keys, t.sums = grown, sums
 }
 
 // index makes the slots anew.

@@ -121,7 +121,8 @@ func allSums(t testing.TB, s *Reader) (list []string) {
 		t.Fatal(err)
 	}
 	for rank := range n {
-		u, _, err := s.ServiceRollup(uint32(rank))
+		var u Rollup
+		_, err := s.ServiceRollup(uint32(rank), &u)
 		if err != nil {
 			t.Fatal(err)
 		}

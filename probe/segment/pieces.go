@@ -2,7 +2,6 @@ package segment
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/weirflow/weir/probe/column"
 )
@@ -12,7 +11,6 @@ type serviceList struct {
 	list   []Service
 	b      []byte // what is not decoded yet
 	number int64  // of the last one
-	steps  []uint64
 }
 
 // FirstServices returns the services of the first ranks, n or more of them, or all if there are fewer. It decodes no
@@ -37,20 +35,28 @@ func (r *Reader) FirstServices(n int) ([]Service, error) {
 		if len(l.b) != 0 {
 			return nil, r.sectionError(sectionServices, fmt.Errorf("%w: %d bytes after the table", ErrDamaged, len(l.b)))
 		}
-		l.steps = nil
 	}
 	return l.list, nil
 }
 
+// wholeServices is how many services a list has room for that is to have more than a first piece. A longer list grows with
+// what was decoded of it.
+const wholeServices = 1 << 16
+
 // more decodes a piece of the list of all services.
-func (l *serviceList) more(all int) (err error) {
+func (l *serviceList) more(all int) error {
 	t := newTableReader(l.b)
 	defer t.release()
-	if l.steps, err = t.piece(l.steps, all-len(l.list), nil); err != nil {
+	steps, err := t.piece(t.next(), all-len(l.list), nil)
+	if err != nil {
 		return err
 	}
-	list, number := slices.Grow(l.list, len(l.steps)), l.number
-	for _, step := range l.steps {
+	list, number := l.list, l.number
+	if need := len(list) + len(steps); need > cap(list) {
+		list = make([]Service, len(list), min(all, max(2*need, wholeServices)))
+		copy(list, l.list)
+	}
+	for _, step := range steps {
 		s, err := nextService(&number, step)
 		if err != nil {
 			return err
@@ -90,16 +96,19 @@ func nextService(number *int64, step uint64) (Service, error) {
 // SumsByService calls visit with the sums of the services, a few thousand at a time by rank from first on, in columns
 // that are only good until it returns. A counter that is zero everywhere has none, nor has one that is not wanted.
 func (r *Reader) SumsByService(wanted uint16, visit func(first uint32, n int, sums *[CounterCount][]uint64) error) error {
-	b, err := r.section(sectionServiceSums)
+	t, err := r.sectionTable(sectionServiceSums)
 	if err != nil {
 		return err
 	}
-	t := newTableReader(b)
 	defer t.release()
 	n := int(r.footer.services)
 	columns, mask, err := t.sumColumns(n)
 	if err != nil {
 		return r.sectionError(sectionServiceSums, err)
+	}
+	var memory [CounterCount]*[]uint64
+	for _, c := range counterOrder {
+		memory[c] = t.next()
 	}
 	var decoded, sums [CounterCount][]uint64
 	decode := withContexts(wanted, mask)
@@ -114,7 +123,7 @@ func (r *Reader) SumsByService(wanted uint16, visit func(first uint32, n int, su
 				context = decoded[given]
 			}
 			t.b = columns[c]
-			if decoded[c], err = t.piece(decoded[c], n-first, context); err == nil && count > 0 && len(decoded[c]) != count {
+			if decoded[c], err = t.piece(memory[c], n-first, context); err == nil && count > 0 && len(decoded[c]) != count {
 				err = fmt.Errorf("%w: columns of %d and %d values", ErrDamaged, count, len(decoded[c]))
 			}
 			if err != nil {
@@ -159,9 +168,9 @@ func (t *tableReader) sumColumns(n int) (columns [CounterCount][]byte, mask uint
 	return columns, mask, t.end()
 }
 
-// piece decodes the next chunk of a column of which most values are left, into the memory of dst. context, if not
-// nil, is the same piece of the column that this one goes along with.
-func (t *tableReader) piece(dst []uint64, most int, context []uint64) ([]uint64, error) {
+// piece decodes the next chunk of a column of which most values are left, into dst. context, if not nil, is the same
+// piece of the column that this one goes along with.
+func (t *tableReader) piece(dst *[]uint64, most int, context []uint64) ([]uint64, error) {
 	info, err := column.Inspect(t.b)
 	if err != nil {
 		return nil, err
@@ -170,12 +179,12 @@ func (t *tableReader) piece(dst []uint64, most int, context []uint64) ([]uint64,
 		return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, most)
 	}
 	if context != nil {
-		dst, err = t.d.DecodeGiven(dst, t.b[:info.Size], context)
+		*dst, err = t.s.DecodeGiven(*dst, t.b[:info.Size], context)
 	} else {
-		dst, err = t.d.Decode(dst, t.b[:info.Size])
+		*dst, err = t.s.Decode(*dst, t.b[:info.Size])
 	}
 	t.b = t.b[info.Size:]
-	return dst, err
+	return *dst, err
 }
 
 // skip passes over a column of count values and returns its bytes.

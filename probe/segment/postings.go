@@ -205,13 +205,12 @@ func (r *Reader) postings(page int, use func(counts []uint64, chunks []uint32)) 
 	}
 	s := r.find(sectionPostings)
 	start, end := x.place(page, page+1, s.length)
-	b, err := r.pages(sectionPostings, start, end)
+	t, err := r.pageTable(sectionPostings, start, end)
 	if err != nil {
 		return err
 	}
-	codes := min(postingCodes, int(r.AddressCount())-page*postingCodes)
-	t := newTableReader(b)
 	defer t.release()
+	codes := min(postingCodes, int(r.AddressCount())-page*postingCodes)
 	counts, chunks, err := readPostings(&t, codes, r.footer.chunks)
 	if err != nil {
 		return r.damage(s.offset+start, end-start, fmt.Errorf("page %d of postings: %w", page, err))

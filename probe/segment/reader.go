@@ -93,19 +93,30 @@ func (r *Reader) inTail(offset, size int64) []byte {
 
 // bytes returns bytes of the file, which must be within it. They must not be changed.
 func (r *Reader) bytes(offset, size int64) ([]byte, error) {
+	return r.bytesInto(new([]byte), offset, size)
+}
+
+// bytesInto is bytes in the memory of dst, which grows.
+func (r *Reader) bytesInto(dst *[]byte, offset, size int64) ([]byte, error) {
 	if b := r.inTail(offset, size); b != nil || size == 0 {
 		return b, nil
 	}
-	b := make([]byte, size)
+	if int64(cap(*dst)) < size {
+		*dst = make([]byte, size)
+	}
+	b := (*dst)[:size]
 	return b, r.readAt(b, offset)
 }
 
 func (r *Reader) find(id sectionID) *section { return &r.sections[id] }
 
 // section reads a whole section and checks it.
-func (r *Reader) section(id sectionID) ([]byte, error) {
+func (r *Reader) section(id sectionID) ([]byte, error) { return r.sectionInto(new([]byte), id) }
+
+// sectionInto is section in the memory of dst, which grows.
+func (r *Reader) sectionInto(dst *[]byte, id sectionID) ([]byte, error) {
 	s := r.find(id)
-	b, err := r.bytes(s.offset, s.length)
+	b, err := r.bytesInto(dst, s.offset, s.length)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +128,16 @@ func (r *Reader) section(id sectionID) ([]byte, error) {
 
 // pages reads a part of a section.
 func (r *Reader) pages(id sectionID, start, end int64) ([]byte, error) {
+	return r.pagesInto(new([]byte), id, start, end)
+}
+
+// pagesInto is pages in the memory of dst, which grows.
+func (r *Reader) pagesInto(dst *[]byte, id sectionID, start, end int64) ([]byte, error) {
 	s := r.find(id)
 	if start < 0 || start > end || end > s.length {
 		return nil, r.damage(s.offset, s.length, fmt.Errorf("%w: place in the %v", ErrDamaged, id))
 	}
-	return r.bytes(s.offset+start, end-start)
+	return r.bytesInto(dst, s.offset+start, end-start)
 }
 
 // sectionError says which section an error is about.

@@ -105,7 +105,8 @@ func checkSums(t *testing.T, s *Reader, rows []Row, config Config) {
 		if totals[rank] != *byService[service] {
 			t.Fatalf("%v: %+v, want %+v", service, totals[rank], *byService[service])
 		}
-		rollup, stored, err := s.ServiceRollup(uint32(rank))
+		var rollup Rollup
+		stored, err := s.ServiceRollup(uint32(rank), &rollup)
 		if err != nil || stored != (rank < count) || (!stored && totals[rank].Rows >= config.RollupRows) {
 			t.Fatalf("rollup of %v with %d rows: %t, %v", service, totals[rank].Rows, stored, err)
 		}

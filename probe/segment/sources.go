@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/weirflow/weir/probe/column"
 )
@@ -112,15 +113,15 @@ func (r *Reader) SourceSums(page int, quarters uint8, wanted uint16, visit func(
 	}
 	s := r.find(sectionSourceSums)
 	start, end := x.place(page, page+1, s.length)
-	b, err := r.pages(sectionSourceSums, start, end)
-	if err == nil {
-		err = r.checkPage(sectionSourceSums, page, b)
-	}
+	t, err := r.pageTable(sectionSourceSums, start, end)
 	if err != nil {
 		return err
 	}
-	p := sourceReader{tableReader: newTableReader(b), first: uint32(page * sourceCodes), n: sourcePage(&r.footer, page)}
+	p := newSourceReader(t, uint32(page*sourceCodes), sourcePage(&r.footer, page))
 	defer p.release()
+	if err := r.checkPage(sectionSourceSums, page, p.b); err != nil {
+		return err
+	}
 	for q := range Quarters {
 		use := quarters>>q&1 != 0
 		read := p.pass
@@ -162,10 +163,19 @@ type sourceReader struct {
 	tableReader
 	first   uint32
 	n       int
-	rows    []uint64
+	rows    *[]uint64
 	codes   []uint32
-	decoded [CounterCount][]uint64
+	decoded [CounterCount]*[]uint64
 	sums    [CounterCount][]uint64
+}
+
+func newSourceReader(t tableReader, first uint32, n int) *sourceReader {
+	p := &sourceReader{tableReader: t, first: first, n: n}
+	p.rows = p.next()
+	for c := range p.decoded {
+		p.decoded[c] = p.next()
+	}
+	return p
 }
 
 // pass passes over a quarter.
@@ -197,15 +207,16 @@ func (p *sourceReader) mask() (uint16, error) {
 }
 
 // quarter reads what a quarter has into codes and sums.
-func (p *sourceReader) quarter(wanted uint16) (err error) {
-	if p.rows, err = p.piece(p.rows, p.n, nil); err != nil {
+func (p *sourceReader) quarter(wanted uint16) error {
+	rows, err := p.piece(p.rows, p.n, nil)
+	if err != nil {
 		return err
 	}
-	if len(p.rows) != p.n {
-		return fmt.Errorf("%w: %d of %d sources", ErrDamaged, len(p.rows), p.n)
+	if len(rows) != p.n {
+		return fmt.Errorf("%w: %d of %d sources", ErrDamaged, len(rows), p.n)
 	}
-	p.codes = p.codes[:0]
-	for i, rows := range p.rows {
+	p.codes = slices.Grow(p.codes[:0], p.n)
+	for i, rows := range rows {
 		if rows > 0 {
 			p.codes = append(p.codes, p.first+uint32(i))
 		}
@@ -228,16 +239,17 @@ func (p *sourceReader) quarter(wanted uint16) (err error) {
 		}
 		var context []uint64
 		if given := companion(c, mask); given != noContext {
-			context = p.decoded[given]
+			context = *p.decoded[given]
 		}
-		if p.decoded[c], err = p.piece(p.decoded[c], len(p.codes), context); err != nil {
+		decoded, err := p.piece(p.decoded[c], len(p.codes), context)
+		if err != nil {
 			return err
 		}
-		if len(p.decoded[c]) != len(p.codes) {
-			return fmt.Errorf("%w: %d sums of %d sources", ErrDamaged, len(p.decoded[c]), len(p.codes))
+		if len(decoded) != len(p.codes) {
+			return fmt.Errorf("%w: %d sums of %d sources", ErrDamaged, len(decoded), len(p.codes))
 		}
 		if wanted>>c&1 != 0 {
-			p.sums[c] = p.decoded[c]
+			p.sums[c] = decoded
 		}
 	}
 	return nil

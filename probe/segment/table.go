@@ -31,19 +31,72 @@ func appendColumn(e *column.Encoder, dst []byte, values []uint64, piece int) []b
 	return dst
 }
 
-// decoders keeps the scratch space of decoders, some ten kilobytes each, from table to table and reader to reader: of
-// the hundreds of segments that a query opens, most need one small table. It holds no state.
-var decoders = sync.Pool{New: func() any { return new(column.Decoder) }}
-
-// tableReader reads the columns of a section one after the other. It must be released.
-type tableReader struct {
-	d *column.Decoder
-	b []byte
+// tableScratch is what decoding tables takes: a decoder, some ten kilobytes, the columns of a table, and its bytes.
+type tableScratch struct {
+	column.Decoder
+	columns [24][]uint64 // as many as any table has
+	bytes   []byte
 }
 
-func newTableReader(b []byte) tableReader { return tableReader{decoders.Get().(*column.Decoder), b} }
+// tableScratches keeps it from table to table and reader to reader: the segments that a query opens, by the hundred, need a
+// few small tables each, and new memory costs more than to decode into it. It holds no state.
+var tableScratches = sync.Pool{New: func() any { return new(tableScratch) }}
 
-func (t *tableReader) release() { decoders.Put(t.d) }
+// maxKeptBytes is how large the bytes of a table may be that are kept for the next one. Columns are kept up to a piece.
+const maxKeptBytes = 1 << 20
+
+// tableReader reads the columns of a section one after the other. It must be released, and so are then the columns.
+type tableReader struct {
+	s    *tableScratch
+	b    []byte
+	used int // of the scratch space's columns
+}
+
+func newTableReader(b []byte) tableReader {
+	return tableReader{s: tableScratches.Get().(*tableScratch), b: b}
+}
+
+// sectionTable is newTableReader for a section that nobody keeps.
+func (r *Reader) sectionTable(id sectionID) (tableReader, error) {
+	t := newTableReader(nil)
+	b, err := r.sectionInto(&t.s.bytes, id)
+	return t.of(b, err)
+}
+
+// pageTable is newTableReader for a part of a section that nobody keeps.
+func (r *Reader) pageTable(id sectionID, start, end int64) (tableReader, error) {
+	t := newTableReader(nil)
+	b, err := r.pagesInto(&t.s.bytes, id, start, end)
+	return t.of(b, err)
+}
+
+// of takes what was read, or releases the reader where that failed.
+func (t tableReader) of(b []byte, err error) (tableReader, error) {
+	if err != nil {
+		t.release()
+		return tableReader{}, err
+	}
+	t.b = b
+	return t, nil
+}
+
+func (t *tableReader) release() {
+	for i, c := range t.s.columns {
+		if cap(c) > pieceValues {
+			t.s.columns[i] = nil
+		}
+	}
+	if cap(t.s.bytes) > maxKeptBytes {
+		t.s.bytes = nil
+	}
+	tableScratches.Put(t.s)
+}
+
+// next returns where a column of the scratch space is that is not in use.
+func (t *tableReader) next() *[]uint64 {
+	t.used++
+	return &t.s.columns[t.used-1]
+}
 
 // column returns the next count values.
 func (t *tableReader) column(count int) ([]uint64, error) { return t.given(count, nil) }
@@ -51,7 +104,8 @@ func (t *tableReader) column(count int) ([]uint64, error) { return t.given(count
 // given returns the next count values, which were encoded against context, if that is not nil. What it allocates grows
 // with what it has decoded.
 func (t *tableReader) given(count int, context []uint64) ([]uint64, error) {
-	var values, part []uint64
+	var values []uint64
+	part := t.next()
 	for len(values) < count {
 		info, err := column.Inspect(t.b)
 		if err != nil {
@@ -61,18 +115,18 @@ func (t *tableReader) given(count int, context []uint64) ([]uint64, error) {
 			return nil, fmt.Errorf("%w: column of %d values, %d missing", ErrDamaged, info.Count, count-len(values))
 		}
 		if context == nil {
-			part, err = t.d.Decode(part, t.b[:info.Size])
+			*part, err = t.s.Decode(*part, t.b[:info.Size])
 		} else {
-			part, err = t.d.DecodeGiven(part, t.b[:info.Size], context[len(values):][:info.Count])
+			*part, err = t.s.DecodeGiven(*part, t.b[:info.Size], context[len(values):][:info.Count])
 		}
 		if err != nil {
 			return nil, err
 		}
 		t.b = t.b[info.Size:]
 		if len(values) == 0 && info.Count == count {
-			return part, nil
+			return *part, nil
 		}
-		values = append(values, part...)
+		values = append(values, *part...)
 	}
 	return values, nil
 }

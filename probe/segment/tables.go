@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
 )
@@ -124,11 +125,12 @@ func (r *Reader) Services() ([]Service, error) { return r.FirstServices(r.Servic
 
 // ServiceTotals are the sums of all services, by rank. They are large and not kept; SumsByService takes less.
 func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
-	b, err := r.section(sectionServiceSums)
+	t, err := r.sectionTable(sectionServiceSums)
 	if err != nil {
 		return nil, err
 	}
-	totals, err := readServiceSums(b, int(r.footer.services))
+	defer t.release()
+	totals, err := readServiceSums(&t, int(r.footer.services))
 	if err != nil {
 		return nil, r.sectionError(sectionServiceSums, err)
 	}
@@ -136,9 +138,7 @@ func (r *Reader) ServiceTotals() ([]ServiceTotal, error) {
 }
 
 // readServiceSums is the inverse of totals.appendServiceSums.
-func readServiceSums(b []byte, n int) ([]ServiceTotal, error) {
-	t := newTableReader(b)
-	defer t.release()
+func readServiceSums(t *tableReader, n int) ([]ServiceTotal, error) {
 	tuples, err := t.column(n)
 	if err != nil {
 		return nil, err
@@ -188,52 +188,53 @@ func (r *Reader) rollups() (index, error) {
 	})
 }
 
-// ServiceRollup returns the counters of a service by stamp, false if they are not stored: they are for the ranks below
-// RollupCount.
-func (r *Reader) ServiceRollup(rank uint32) (Rollup, bool, error) {
+// ServiceRollup reads the counters of a service by stamp into into, whose memory it uses. It returns false if they are not
+// stored: they are for the ranks below RollupCount.
+func (r *Reader) ServiceRollup(rank uint32, into *Rollup) (known bool, err error) {
 	x, err := r.rollups()
 	if err != nil || int64(rank) >= int64(x.pages()) {
-		return Rollup{}, false, err
+		return false, err
 	}
 	start, end := x.place(int(rank), int(rank)+1, r.find(sectionRollups).length)
-	b, err := r.pages(sectionRollups, start, end)
-	if err == nil {
-		err = r.checkPage(sectionRollups, int(rank), b)
-	}
+	t, err := r.pageTable(sectionRollups, start, end)
 	if err != nil {
-		return Rollup{}, false, err
+		return false, err
 	}
-	rollup, err := readRollup(b, int(r.footer.stamps))
-	if err != nil {
+	defer t.release()
+	if err := r.checkPage(sectionRollups, int(rank), t.b); err != nil {
+		return false, err
+	}
+	if err := into.read(&t, int(r.footer.stamps)); err != nil {
 		offset := r.find(sectionRollups).offset
-		return Rollup{}, false, r.damage(offset+start, end-start, fmt.Errorf("rollup of service %d: %w", rank, err))
+		return false, r.damage(offset+start, end-start, fmt.Errorf("rollup of service %d: %w", rank, err))
 	}
-	return rollup, true, nil
+	return true, nil
 }
 
-// readRollup is the inverse of appendRollup.
-func readRollup(b []byte, stamps int) (u Rollup, err error) {
-	if len(b) < 4 || int64(binary.LittleEndian.Uint32(b)) > int64(stamps) {
-		return u, fmt.Errorf("%w: number of stamps", ErrDamaged)
+// read is the inverse of appendRollup.
+func (u *Rollup) read(t *tableReader, stamps int) error {
+	if len(t.b) < 4 || int64(binary.LittleEndian.Uint32(t.b)) > int64(stamps) {
+		return fmt.Errorf("%w: number of stamps", ErrDamaged)
 	}
-	n := int(binary.LittleEndian.Uint32(b))
-	t := newTableReader(b[4:])
-	defer t.release()
+	n := int(binary.LittleEndian.Uint32(t.b))
+	t.b = t.b[4:]
 	steps, err := t.column(n)
 	if err != nil {
-		return u, err
+		return err
 	}
-	u = Rollup{Stamps: make([]uint32, n), Counters: make([]flow.Counters, n)}
+	u.Stamps = slices.Grow(u.Stamps[:0], n)[:n]
+	u.Counters = slices.Grow(u.Counters[:0], n)[:n]
+	clear(u.Counters)
 	next := uint64(0)
 	for i, step := range steps {
 		if step >= uint64(stamps)-next {
-			return u, fmt.Errorf("%w: stamp of a rollup", ErrDamaged)
+			return fmt.Errorf("%w: stamp of a rollup", ErrDamaged)
 		}
 		u.Stamps[i] = uint32(next + step)
 		next += step + 1
 	}
 	if err := t.counters(n, func(i int) *flow.Counters { return &u.Counters[i] }); err != nil {
-		return u, err
+		return err
 	}
-	return u, t.end()
+	return t.end()
 }
