@@ -50,7 +50,8 @@ type dictionary struct {
 	starts []byte // place of each group in groups
 	sums   []byte // checksum of each group
 	groups []byte
-	// tail is the end of groups with groupSlack bytes after it, for groups that have none behind them.
+	// tail is the end of groups with groupSlack bytes after it, for groups that have none behind them; nil if all have, as
+	// where the memory of the dictionary goes on behind it.
 	tail []byte
 }
 
@@ -73,8 +74,10 @@ func openDictionary(b []byte, k kind) (d dictionary, err error) {
 	n := int(groups)
 	d.firsts, b = b[:n*k.valueLen()], b[n*k.valueLen():]
 	d.starts, d.sums = b[:4*n], b[4*n:8*n]
-	last := d.groups[max(0, len(d.groups)-maxGroupLen-groupSlack):]
-	d.tail = append(make([]byte, 0, len(last)+groupSlack), last...)
+	if cap(d.groups) < len(d.groups)+groupSlack {
+		last := d.groups[max(0, len(d.groups)-maxGroupLen-groupSlack):]
+		d.tail = append(make([]byte, 0, len(last)+groupSlack), last...)
+	}
 	return d, nil
 }
 
@@ -105,7 +108,7 @@ func (d *dictionary) bytes(group int) ([]byte, error) {
 	if crc32.Checksum(d.groups[start:end], castagnoli()) != binary.LittleEndian.Uint32(d.sums[4*group:]) {
 		return nil, fmt.Errorf("%w: checksum mismatch in group %d of the dictionary", ErrDamaged, group)
 	}
-	if end+groupSlack <= uint64(len(d.groups)) {
+	if end+groupSlack <= uint64(len(d.groups)) || d.tail == nil {
 		return d.groups[start : end+groupSlack], nil
 	}
 	start -= uint64(len(d.groups) - len(d.tail))

@@ -58,19 +58,17 @@ func (pl *plan) sumHashed(ctx context.Context, emit func(t *table) error) error 
 	return list[0].passes(read, func() error { return emit(list[0].table) })
 }
 
-// tasks lists the work on all parts. From one part's sums come groups up to most, from all together up to sum.
+// tasks lists the work on all parts. From one part's sums come about most groups, from all together up to about sum.
 func (pl *plan) tasks() (tasks []task, most, sum int) {
 	for _, p := range pl.parts {
-		groups := 0
 		switch p.method {
 		case methodRollup, methodTotals:
 			tasks = append(tasks, task{part: p, sums: true})
-			groups = len(p.rollups)
+			most, sum = max(most, len(p.rollups)), sum+len(p.rollups)
 		case methodSources:
 			tasks = append(tasks, task{part: p, sums: true})
-			groups = int(p.codes) / 8
+			most, sum = max(most, int(p.codes)/8), sum+int(p.codes)/2
 		}
-		most, sum = max(most, groups), sum+groups
 		for i := 0; i < len(p.candidates); i += chunksPerTask {
 			tasks = append(tasks, task{part: p, from: i, until: min(i+chunksPerTask, len(p.candidates))})
 		}

@@ -33,17 +33,11 @@ type ranked struct {
 	index int
 }
 
-// maxRoom is how many groups a top has room for from the start.
-const maxRoom = 1 << 12
-
 // maxKept bounds the limit, so that twice of it is a number.
 const maxKept = 1 << 40
 
 func newTop(q *wire.Query, limit int64) *top {
 	t := &top{query: q, limit: int(min(limit, maxKept)), floor: math.MaxUint64}
-	if room := 2*t.limit + 64; room <= maxRoom {
-		t.groups, t.list = make([]group, 0, room), make([]ranked, 0, room)
-	}
 	if q.Threshold > 0 {
 		t.floor = t.rank(q.Threshold, 0)
 	}
@@ -69,6 +63,13 @@ func (t *top) add(g *group) {
 		return
 	}
 	t.push(rank, *g)
+}
+
+// expect makes room for what it may hold of so many groups.
+func (t *top) expect(groups int) {
+	if room := min(groups, 2*t.limit+64); room > cap(t.groups) && len(t.groups) == 0 {
+		t.groups, t.list = make([]group, 0, room), make([]ranked, 0, room)
+	}
 }
 
 func (t *top) push(rank uint64, g group) {

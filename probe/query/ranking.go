@@ -28,6 +28,7 @@ func (k *ranking) take(t *table) error {
 	byTime := k.query.SortBy == wire.SortTime
 	first, second := k.weightOf(t)
 	width := len(t.counters)
+	k.top.expect(t.len())
 	var sums [9]uint64
 	for i := 1; i < len(t.keys); i++ {
 		s := t.sums[i*width : (i+1)*width]

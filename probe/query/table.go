@@ -180,7 +180,7 @@ func (t *table) insert(k packed, slot uint64) uint32 {
 	return entry
 }
 
-// expect makes room for the groups of several parts: up to most of one of them, which others may have in common with it,
+// expect makes room for the groups of several parts: about most of one of them, which others may have in common with it,
 // and up to sum of all.
 func (t *table) expect(most, sum int) {
 	most = min(most, t.max)

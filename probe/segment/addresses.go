@@ -42,15 +42,18 @@ func (d *dictionary) damaged(from, to int, err error) error {
 // runPages is the number of pages that are read at a time where all of them are needed.
 const runPages = 64
 
-// each reads the pages from from up to and without to, many at a time, and calls visit for the bytes of each.
+// each reads the pages from from up to and without to, many at a time, and calls visit for the bytes of each, which are only
+// good until it returns.
 func (d *dictionary) each(from, to int, visit func(page int, b []byte) error) error {
+	t := newTableReader(nil)
+	defer t.release()
 	for from < to {
 		next := min(from+runPages, to)
-		b, err := d.read(from, next)
+		first, end := d.index.place(from, next, d.length())
+		b, err := d.r.pagesInto(&t.s.bytes, d.id, first, end)
 		if err != nil {
 			return err
 		}
-		first, _ := d.index.place(from, next, d.length())
 		for page := from; page < next; page++ {
 			start, end := d.index.place(page, page+1, d.length())
 			if err := visit(page, b[start-first:end-first]); err != nil {

@@ -131,8 +131,8 @@ func (r *Reader) SourceSums(page int, quarters uint8, wanted uint16, visit func(
 		if err := read(wanted); err != nil {
 			return r.damage(s.offset+start, end-start, fmt.Errorf("page %d of sums by source: %w", page, err))
 		}
-		if use && len(p.codes) > 0 {
-			if err := visit(q, p.codes, &p.sums); err != nil {
+		if use && len(p.s.codes) > 0 {
+			if err := visit(q, p.s.codes, &p.sums); err != nil {
 				return err
 			}
 		}
@@ -164,7 +164,6 @@ type sourceReader struct {
 	first   uint32
 	n       int
 	rows    *[]uint64
-	codes   []uint32
 	decoded [CounterCount]*[]uint64
 	sums    [CounterCount][]uint64
 }
@@ -215,10 +214,10 @@ func (p *sourceReader) quarter(wanted uint16) error {
 	if len(rows) != p.n {
 		return fmt.Errorf("%w: %d of %d sources", ErrDamaged, len(rows), p.n)
 	}
-	p.codes = slices.Grow(p.codes[:0], p.n)
+	p.s.codes = slices.Grow(p.s.codes[:0], p.n)
 	for i, rows := range rows {
 		if rows > 0 {
-			p.codes = append(p.codes, p.first+uint32(i))
+			p.s.codes = append(p.s.codes, p.first+uint32(i))
 		}
 	}
 	mask, err := p.mask()
@@ -232,7 +231,7 @@ func (p *sourceReader) quarter(wanted uint16) error {
 		case mask>>c&1 == 0:
 			continue
 		case decode>>c&1 == 0:
-			if _, err := p.skip(len(p.codes)); err != nil {
+			if _, err := p.skip(len(p.s.codes)); err != nil {
 				return err
 			}
 			continue
@@ -241,12 +240,12 @@ func (p *sourceReader) quarter(wanted uint16) error {
 		if given := companion(c, mask); given != noContext {
 			context = *p.decoded[given]
 		}
-		decoded, err := p.piece(p.decoded[c], len(p.codes), context)
+		decoded, err := p.piece(p.decoded[c], len(p.s.codes), context)
 		if err != nil {
 			return err
 		}
-		if len(decoded) != len(p.codes) {
-			return fmt.Errorf("%w: %d sums of %d sources", ErrDamaged, len(decoded), len(p.codes))
+		if len(decoded) != len(p.s.codes) {
+			return fmt.Errorf("%w: %d sums of %d sources", ErrDamaged, len(decoded), len(p.s.codes))
 		}
 		if wanted>>c&1 != 0 {
 			p.sums[c] = decoded

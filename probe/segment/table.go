@@ -36,6 +36,7 @@ type tableScratch struct {
 	column.Decoder
 	columns [24][]uint64 // as many as any table has
 	bytes   []byte
+	codes   []uint32
 }
 
 // tableScratches keeps it from table to table and reader to reader: the segments that a query opens, by the hundred, need a
