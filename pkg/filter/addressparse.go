@@ -145,7 +145,7 @@ func (p *parser) name(taken token, name string, a *attribute, s *addressSet) *Er
 
 func (s *addressSet) addList(taken token, word string) (problem string) {
 	name := word[1:]
-	if !validListName(name) {
+	if !ValidListName(name) {
 		return show(word) + ": the name of a list is made of up to 64 letters, digits, dots, dashes and underscores"
 	}
 	if !slices.ContainsFunc(s.lists, func(known list) bool { return known.name == name }) {
@@ -178,7 +178,8 @@ func validHostName(name string) bool {
 	return letter
 }
 
-func validListName(name string) bool {
+// ValidListName says that a name can stand after "@": 1 to 64 letters of ASCII, digits, dots, dashes and underscores.
+func ValidListName(name string) bool {
 	for _, c := range []byte(name) {
 		if c|0x20 < 'a' || c|0x20 > 'z' {
 			if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') {

@@ -49,7 +49,7 @@ func (c *completer) addressValues(a *attribute, w want) {
 		return
 	}
 	for _, name := range c.known.Lists {
-		if validListName(name) {
+		if ValidListName(name) {
 			c.add(CompleteValue, "@"+name, "list of addresses")
 		}
 	}

@@ -59,7 +59,7 @@ func Touching(alias string, entries []string) (*Condition, []EntryError) {
 
 // TouchingList is the condition "host in @name"; nil if that is no name of a list.
 func TouchingList(name string) *Condition {
-	if !validListName(name) {
+	if !ValidListName(name) {
 		return nil
 	}
 	return touching(&addressSet{lists: []list{{reference: reference{name: name}}}})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strconv"
 
 	"github.com/weirflow/weir/pkg/actors"
@@ -45,9 +44,6 @@ func (s *Server) actorHealth(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, h)
 }
-
-// listName is what a condition takes after "@".
-var listName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // uploadActors is POST /_actors: the body is a list, the parameters are format and, for admins, a name. Everybody who
 // may query may upload a list and use it by its hash; what a name means is no one asker's to change.
@@ -97,7 +93,7 @@ func (s *Server) readList(r *http.Request) (l *actors.List, name string, p *wire
 	_, hexadecimal := hex.DecodeString(name)
 	switch {
 	case name == "":
-	case !listName.MatchString(name):
+	case !filter.ValidListName(name):
 		return nil, "", faulty("query.name", name, "the name of a list is made of up to 64 letters, digits, dots, dashes and underscores")
 	case hexadecimal == nil && len(name) == 64:
 		return nil, "", faulty("query.name", name, "the name of a list must not look like the hash of another")
