@@ -213,24 +213,22 @@ func (d *dictionary) at(code uint32) (Uint128, error) {
 	return values[code%groupSize], nil
 }
 
-// each calls visit for the values of the codes from from up to and without to, a group at a time. The slice is valid
-// during the call only.
-func (d *dictionary) each(from, to uint32, visit func([]Uint128)) error {
+// within checks a range of codes, without to.
+func (d *dictionary) within(from, to uint32) error {
 	if from > to || uint64(to) > uint64(d.count) {
 		return fmt.Errorf("%w: codes %d to %d in a dictionary of %d values", ErrDamaged, from, to, d.count)
 	}
-	var out [groupSize]Uint128
-	for code := int(from); code < int(to); {
-		group := code / groupSize
-		values, err := d.decode(group, &out)
-		if err != nil {
-			return err
-		}
-		last := min(int(to)-group*groupSize, len(values))
-		visit(values[code%groupSize : last])
-		code = group*groupSize + last
-	}
 	return nil
+}
+
+// next decodes the group of the code from, into out, and returns its values from that code on, up to and without to.
+func (d *dictionary) next(from, to uint32, out *[groupSize]Uint128) ([]Uint128, error) {
+	group := int(from) / groupSize
+	values, err := d.decode(group, out)
+	if err != nil {
+		return nil, err
+	}
+	return values[from%groupSize : min(int(to)-group*groupSize, len(values))], nil
 }
 
 // match calls visit for each of the n values in ascending order that is in the dictionary. Every group is decoded

@@ -44,8 +44,19 @@ func (s *Sorted128) At(code uint32) (Uint128, error) { return s.d.at(code) }
 
 // Values appends the values of the codes from from, up to and without to.
 func (s *Sorted128) Values(dst []Uint128, from, to uint32) ([]Uint128, error) {
-	err := s.d.each(from, to, func(values []Uint128) { dst = append(dst, values...) })
-	return dst, err
+	if err := s.d.within(from, to); err != nil {
+		return dst, err
+	}
+	var out [groupSize]Uint128
+	for from < to {
+		values, err := s.d.next(from, to, &out)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, values...)
+		from += uint32(len(values))
+	}
+	return dst, nil
 }
 
 // Match calls visit for every value of a set that is in the dictionary, with its place in the set and its code. The

@@ -73,12 +73,21 @@ func (s *Sorted32) At(code uint32) (uint32, error) {
 
 // Values appends the values of the codes from from, up to and without to.
 func (s *Sorted32) Values(dst []uint32, from, to uint32) ([]uint32, error) {
-	err := s.d.each(from, to, func(values []Uint128) {
+	if err := s.d.within(from, to); err != nil {
+		return dst, err
+	}
+	var out [groupSize]Uint128
+	for from < to {
+		values, err := s.d.next(from, to, &out)
+		if err != nil {
+			return dst, err
+		}
 		for i := range values {
 			dst = append(dst, uint32(values[i].Lo))
 		}
-	})
-	return dst, err
+		from += uint32(len(values))
+	}
+	return dst, nil
 }
 
 // Match calls visit for every value of a set that is in the dictionary, with its place in the set and its code. The

@@ -124,7 +124,7 @@ func (p *part) chooseRollup() (done bool) {
 // allRanks lists the first n ranks. All segments share the list.
 func (pl *plan) allRanks(n int) []uint32 {
 	if n > len(pl.ranks) {
-		pl.ranks = counting(make([]uint32, 0, n+n/8), n+n/8) // the next segment may have a few more
+		pl.ranks = counting(nil, n+n/8) // the next segment may have a few more
 	}
 	return pl.ranks[:n:n]
 }

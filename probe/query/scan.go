@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/weirflow/weir/pkg/flow"
 	tracing "github.com/weirflow/weir/pkg/span"
@@ -150,6 +151,7 @@ func (p *part) decode(chunk int, want segment.Columns, selected []uint32, into *
 
 // counting appends 0 to n-1.
 func counting(to []uint32, n int) []uint32 {
+	to = slices.Grow(to, n)
 	for i := range n {
 		to = append(to, uint32(i))
 	}

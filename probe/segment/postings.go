@@ -253,7 +253,8 @@ func readPostings(t *tableReader, codes int, chunks uint32) (counts []uint64, li
 	if err != nil {
 		return nil, nil, err
 	}
-	list = make([]uint32, total)
+	list = grow(t.s.codes, int(total))
+	t.s.codes = list
 	at := 0
 	for _, n := range counts {
 		next := uint64(0)

@@ -36,7 +36,7 @@ type tableScratch struct {
 	column.Decoder
 	columns [24][]uint64 // as many as any table has
 	bytes   []byte
-	codes   []uint32
+	codes   []uint32 // or numbers of chunks
 }
 
 // tableScratches keeps it from table to table and reader to reader: the segments that a query opens, by the hundred, need a
@@ -89,6 +89,9 @@ func (t *tableReader) release() {
 	}
 	if cap(t.s.bytes) > maxKeptBytes {
 		t.s.bytes = nil
+	}
+	if 4*cap(t.s.codes) > maxKeptBytes {
+		t.s.codes = nil
 	}
 	tableScratches.Put(t.s)
 }
