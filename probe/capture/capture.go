@@ -73,6 +73,11 @@ var (
 	ErrClosed          = errors.New("capture source is closed")
 )
 
+// SpareProcessors is how many of the runtime's processors (GOMAXPROCS) readers of busy rings leave to the rest of the
+// program while they wait. A probe that sets it so much higher than there are processors lets as many readers wait by
+// themselves as can run.
+const SpareProcessors = 2
+
 // Backend is an implementation of live capture.
 type Backend string
 

@@ -29,16 +29,9 @@ type waiter struct {
 	err     error
 }
 
-const (
-	// shortWait is how long a wait may be to be one of a busy ring, whose next one is not left to the poller. Longer
-	// ones would have the runtime's monitor take the processor away each time, which costs more than the poller.
-	shortWait = 4 * time.Millisecond
-
-	// SpareProcessors is how many of the runtime's processors (GOMAXPROCS) readers of busy rings leave to the rest of
-	// the program while they wait. A probe that sets it so much higher than there are processors lets as many readers
-	// wait by themselves as can run.
-	SpareProcessors = 2
-)
+// shortWait is how long a wait may be to be one of a busy ring, whose next one is not left to the poller. Longer ones
+// would have the runtime's monitor take the processor away each time, which costs more than the poller.
+const shortWait = 4 * time.Millisecond
 
 // waiting is how many readers wait by themselves.
 var waiting atomic.Int32

@@ -1,6 +1,8 @@
 package table
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -129,3 +131,39 @@ func sum(rows []flow.Record) (total flow.Counters) {
 	}
 	return total
 }
+
+// benchTable makes a table that knows n conversations, and packets of them: two of three TCP, one of four IPv6,
+// both directions, some talking more than others.
+func benchTable(tb testing.TB, n int) (*Table, []packet.Packet) {
+	tb.Helper()
+	table := tableOf(tb, nil)
+	random := rand.New(rand.NewPCG(1, 2))
+	conversations := make([]packet.Packet, n)
+	for i := range conversations {
+		p := &conversations[i]
+		p.Family, p.Protocol, p.HasPorts = flow.IPv4, flow.UDP, true
+		binary.BigEndian.PutUint32(p.Source[:], 0x0a000000|random.Uint32N(1<<16))
+		binary.BigEndian.PutUint32(p.Destination[:], random.Uint32())
+		p.SourcePort, p.DestinationPort = uint16(32768+random.IntN(28000)), 53
+		if i%3 != 0 {
+			p.Protocol, p.HasTCP, p.TCPFlags, p.DestinationPort = flow.TCP, true, packet.ACK, 443
+		}
+		if i%4 == 0 {
+			p.Family = flow.IPv6
+			binary.BigEndian.PutUint64(p.Source[8:], random.Uint64())
+		}
+		table.Add(p, 100, true, 1)
+	}
+	packets := make([]packet.Packet, benchPackets)
+	for i := range packets {
+		at := int(float64(n) * random.Float64() * random.Float64())
+		packets[i] = conversations[at]
+		if random.IntN(2) == 0 {
+			packets[i] = *reverse(&conversations[at], conversations[at].TCPFlags)
+		}
+	}
+	return table, packets
+}
+
+// benchPackets is small, so that the packets stay in the cache as the one decoded last does in the meter.
+const benchPackets = 1 << 11
