@@ -60,7 +60,7 @@ func TestDocumentedServers(t *testing.T) {
 	gatewaySeed, gatewayKey := seed(t)
 	leafSeed, leafKey := seed(t)
 	hostSeed, hostKey := seed(t)
-	leafnodes := freePort(t)
+	leafnodes := testenv.FreePort(t)
 	replace := strings.NewReplacer("/etc/nats", dir, "UAJKEFGVTUWDVPNES4L7FHSF5STG3HZ5XXXQKZZID5YWJ25ZLQY5FUMI", gatewayKey, "UBLEAFKEY", leafKey, "UCHOSTKEY", hostKey, "$LEAF_SEED", leafSeed,
 		"0.0.0.0:7422", fmt.Sprintf("127.0.0.1:%d", leafnodes), "hub.example.com:7422", fmt.Sprintf("127.0.0.1:%d", leafnodes),
 		`listen: "0.0.0.0:4222"`, "")

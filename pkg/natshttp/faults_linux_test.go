@@ -50,9 +50,7 @@ func TestServerRestartDuringAQuery(t *testing.T) {
 		}
 	}))
 	d, _ := discover(t, asker, DiscoveryConfig{})
-	if got := names(load(t, d)); got != "web" {
-		t.Fatalf("discovered: %s", got)
-	}
+	discovered(t, d, "web")
 	c, rt := ask(t, asker)
 	failed := make(chan error, 1)
 	go func() {
@@ -66,7 +64,7 @@ func TestServerRestartDuringAQuery(t *testing.T) {
 	if e.Kind != client.KindUnreachable || !strings.Contains(e.Text, "connection to the NATS server was lost") || !errors.Is(e, syscall.ECONNRESET) {
 		t.Errorf("%+v", e)
 	}
-	if took := time.Since(at); took > 5*time.Second {
+	if took := time.Since(at); took > 15*time.Second { // its silence is 20 s
 		t.Errorf("it took %v to find out", took)
 	}
 	<-ended // nobody would get what the host still finds out
@@ -99,7 +97,9 @@ func TestPartition(t *testing.T) {
 	s := startServer(t, "")
 	began, release := make(chan struct{}, 1), make(chan struct{})
 	respond(t, link(t, s), "web", waiting(began, release), func(cfg *ResponderConfig) { cfg.Alive = 50 * time.Millisecond })
-	c, rt := ask(t, link(t, s), func(cfg *AskerConfig) { cfg.Silence = 500 * time.Millisecond })
+	asker := link(t, s)
+	c, rt := ask(t, asker, func(cfg *AskerConfig) { cfg.Silence = 500 * time.Millisecond })
+	patient, _ := ask(t, asker)
 	failed := make(chan error, 1)
 	go func() {
 		_, err := fetch(c, "nats://web/wait")
@@ -114,7 +114,7 @@ func TestPartition(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, "GET", "nats://web/", nil)
-	if _, err := c.Do(r); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := patient.Do(r); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a deadline of its own: %v", err)
 	}
 	s.signal(syscall.SIGCONT)
@@ -301,9 +301,7 @@ func TestTenants(t *testing.T) {
 	for i, want := range map[int]string{1: "web", 3: "db web"} {
 		l := link(t, s, as(i))
 		d, _ := discover(t, l, DiscoveryConfig{})
-		if got := names(load(t, d)); got != want {
-			t.Errorf("tenant %d discovers %q, want %q", i, got, want)
-		}
+		discovered(t, d, want) // and nobody else
 		c, _ := ask(t, l)
 		whose := map[int]string{1: "acme", 3: "other"}[i]
 		response, err := c.Post("nats://web.fra/", "", strings.NewReader(string(pattern(2<<20))))

@@ -137,7 +137,7 @@ func TestNobodyThere(t *testing.T) {
 
 func TestEndOfAskerEndsTheWork(t *testing.T) {
 	s := startServer(t, "")
-	began, ended := make(chan struct{}), make(chan time.Time, 1)
+	began, ended := make(chan struct{}), make(chan struct{}, 1)
 	respond(t, link(t, s), "web", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/begun" {
 			w.Write(pattern(10))
@@ -145,8 +145,8 @@ func TestEndOfAskerEndsTheWork(t *testing.T) {
 		}
 		close(began)
 		<-r.Context().Done()
-		ended <- time.Now()
-	}))
+		ended <- struct{}{}
+	}), func(cfg *ResponderConfig) { cfg.Alive = time.Hour }) // no sign of life finds out that the asker is gone: it says so
 	c, rt := ask(t, link(t, s))
 	for _, path := range []string{"/", "/begun"} {
 		began = make(chan struct{})
@@ -162,10 +162,11 @@ func TestEndOfAskerEndsTheWork(t *testing.T) {
 			failed <- err
 		}()
 		<-began
-		at := time.Now()
 		cancel()
-		if took := (<-ended).Sub(at); took > 100*time.Millisecond {
-			t.Errorf("%s: the host went on for %v", path, took)
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: the host works on for nobody", path)
 		}
 		if err := <-failed; !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", path, err)
@@ -196,7 +197,7 @@ func TestAskerThatVanishes(t *testing.T) {
 	<-began
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the host works on for nobody")
 	}
 }
@@ -300,13 +301,19 @@ func TestPagesLostDoubledLateAndForeign(t *testing.T) {
 	for name, answer := range hosts {
 		raw(t, host, name, answer)
 	}
-	c, rt := ask(t, other, func(cfg *AskerConfig) { cfg.Silence = 300 * time.Millisecond })
+	c, rt := ask(t, other)
+	// One that waits for a page that does not come gives up soon; the others have the time that the machine needs.
+	hasty, hrt := ask(t, other, func(cfg *AskerConfig) { cfg.Silence = 300 * time.Millisecond })
 	for name, want := range map[string]string{
 		"doubled": "abc", "lost": "page 1 of the answer was lost", "first": "page 0 of the answer was lost", "last": "said nothing for 300ms",
 		"cut": "the handler broke off", "much": "more than it was allowed to", "numbers": `numbers a page "-1"`, "foreign": "ab",
 		"status": "no status", "length": "1 of the 2 bytes", "head": "more than 65536 bytes",
 	} {
-		text, err := fetch(c, "nats://"+name+"/")
+		asker := c
+		if name == "last" {
+			asker = hasty
+		}
+		text, err := fetch(asker, "nats://"+name+"/")
 		if err != nil {
 			text = reason(t, err).Error()
 		}
@@ -315,6 +322,7 @@ func TestPagesLostDoubledLateAndForeign(t *testing.T) {
 		}
 	}
 	idle(t, rt)
+	idle(t, hrt)
 }
 
 func fetch(c *http.Client, url string) (string, error) {
@@ -379,7 +387,7 @@ func TestDuplicateDelivery(t *testing.T) {
 
 // A slow reader stops the host, not the server's patience with our connection: all others go on.
 func TestSlowReaderOfManyAnswers(t *testing.T) {
-	s := startServer(t, "max_pending: 8MB\nwrite_deadline: \"1s\"")
+	s := startServer(t, "max_pending: 8MB\nwrite_deadline: \"20s\"")
 	host := link(t, s)
 	var sent atomic.Int64
 	respond(t, host, "web", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
