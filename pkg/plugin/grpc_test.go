@@ -3,8 +3,8 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/experimental/datasourcetest"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/serve"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -42,12 +43,7 @@ func upstream(t *testing.T, f *fake) *httptest.Server {
 // overGRPC starts the plugin's gRPC services as Grafana finds them. The SDK can do that once per process.
 func overGRPC(t *testing.T) *datasourcetest.TestPluginClient {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	served, err := datasourcetest.Manage(New, datasourcetest.ManageOpts{Address: address})
 	if err != nil {
 		t.Fatal(err)
