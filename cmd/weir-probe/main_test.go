@@ -139,13 +139,13 @@ func occupy(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("no %s within 15s", args[0])
+			ts.Fatalf("no %s within a minute", args[0])
 		}
 		time.Sleep(10 * time.Millisecond) // of a poll with a deadline
 	}

@@ -28,7 +28,7 @@ func TestProbeOverNATS(t *testing.T) {
 	}
 	go s.Start()
 	defer func() { s.Shutdown(); s.WaitForShutdown() }()
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the NATS server does not start")
 	}
 	dir := t.TempDir()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,12 +96,7 @@ func nkey(t *testing.T) (seed, public string) {
 // they said of yesterday is kept.
 func TestGatewayWithEmbeddedNATS(t *testing.T) {
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	l.Close()
+	listen := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	seedWeb, publicWeb := nkey(t)
 	seedOther, publicOther := nkey(t)
 	config := filepath.Join(dir, "gateway.yaml")
@@ -151,7 +145,7 @@ nats_server:
 			First: strconv.FormatInt(midnight-86399, 10), Last: strconv.FormatInt(midnight, 10)})
 	}
 	var result *wire.Result
-	for range 500 {
+	for range 3000 { // a minute at least
 		if result, err = ask(); err == nil && len(result.Rows) == 3 {
 			break
 		}

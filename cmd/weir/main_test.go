@@ -144,7 +144,7 @@ func appendTo(path, iface string, count int, records []flow.Record) error {
 // openStore opens a store for writing. Until a process that another script starts at this moment has replaced its
 // image, it shares the lock of a store that was just closed; that is waited for.
 func openStore(path string) (*store.Store, error) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		s, err := store.Open(store.Config{Path: path}, store.Deps{})
 		var locked *vfs.LockedError
 		if !errors.As(err, &locked) || time.Now().After(deadline) {

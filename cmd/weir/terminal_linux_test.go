@@ -87,7 +87,7 @@ func (s *screen) send(keys string) {
 func (s *screen) expect(pattern string) {
 	s.t.Helper()
 	expression := regexp.MustCompile(pattern)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		if at := expression.FindStringIndex(s.seen); at != nil {
 			s.seen = s.seen[at[1]:]
