@@ -18,7 +18,7 @@ import (
 
 const (
 	// warmUp bounds the wait until every probe has seen something.
-	warmUp = 30 * time.Second
+	warmUp = 2 * time.Minute
 	// worthwhile is how much time the answers should cover.
 	worthwhile = 8 * time.Second
 )

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/weirflow/weir/internal/testenv"
 )
@@ -71,7 +70,7 @@ func TestEndBringsEverythingHome(t *testing.T) {
 // checkLive waits until the kernel has handed over the last packets, a moment after they arrived.
 func checkLive(t *testing.T, p *probe, want counts) {
 	request := map[string]any{"query": "iface", "ifaces": cableEnd, "first": "0", "live": true}
-	eventually(t, 2*time.Second, func() string {
+	eventually(t, patience, func() string {
 		got, err := p.post(request)
 		if err != nil {
 			return err.Error()
@@ -151,8 +150,8 @@ func talk(t *testing.T, c cable) {
 	for port, arguments := range map[int][]string{
 		portTCP4: {"-c", far4, "-n", "20M"},
 		portTCP6: {"-c", far6, "-n", "20M", "-R"},
-		portUDP4: {"-c", far4, "-u", "-b", "30M", "-t", "2"},
-		portUDP6: {"-c", far6, "-u", "-b", "30M", "-t", "2", "-R"},
+		portUDP4: {"-c", far4, "-u", "-b", "30M", "-n", "7M"},
+		portUDP6: {"-c", far6, "-u", "-b", "30M", "-n", "7M", "-R"},
 	} {
 		all.Go(func() { measure(t, c, port, arguments) })
 	}

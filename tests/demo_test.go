@@ -17,8 +17,8 @@ import (
 	"github.com/weirflow/weir/internal/testenv"
 )
 
-// demoTime bounds a run of the demo, of which it uses half to have something to show.
-const demoTime = 45 * time.Second
+// demoTime bounds a run of the demo, of which it uses two thirds at most to have something to show.
+const demoTime = 3 * time.Minute
 
 // The demo's traffic, as its answers name it: host, source, destination, port, protocol.
 var (

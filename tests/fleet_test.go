@@ -27,8 +27,12 @@ import (
 	"github.com/weirflow/weir/pkg/wire"
 )
 
-// hostTimeout is how long a host may take here.
-const hostTimeout = 2 * time.Second
+// hostTimeout is how long a host may take here: longer than the probe that comes back under a query needs for that, also
+// on a machine that stands still for a while.
+const hostTimeout = 6 * time.Second
+
+// several is how long it may take until hosts that have their time each have failed several times.
+const several = 2 * time.Minute
 
 // A fleet of real probes in namespaces, behind a gateway in another one: whatever happens to some of them, the answer
 // holds what the others have, names the rest with the true reason, within the deadline, and nothing of it stays.
@@ -54,17 +58,17 @@ func TestFleetInTrouble(t *testing.T) {
 	if diff := f.differs(t, "refused", "timeout", "timeout", "ok", "ok"); diff != "" {
 		t.Errorf("in trouble: %s", diff)
 	}
-	if took := time.Since(started); took > hostTimeout+2*time.Second {
+	if took := time.Since(started); took > 2*hostTimeout-time.Second { // two of them have it at once, not after each other
 		t.Errorf("the answer took %v, hosts have %v", took, hostTimeout)
 	}
 	<-restarted
 	f.late.delay.Store(0)
-	eventually(t, patience, func() string { return f.differs(t, "breaker", "breaker", "breaker", "ok", "ok") }) // nobody waits any more
+	eventually(t, several, func() string { return f.differs(t, "breaker", "breaker", "breaker", "ok", "ok") }) // nobody waits any more
 
 	f.probes[0].run(t)
 	succeed(t, patience, f.spaces[1].Command("nft", "delete table inet cut"))
 	f.slow.delay.Store(0)
-	eventually(t, patience, func() string { return f.differs(t, "ok", "ok", "ok", "ok", "ok") })
+	eventually(t, several, func() string { return f.differs(t, "ok", "ok", "ok", "ok", "ok") })
 	eventually(t, patience, func() string {
 		if g, n := f.held(t); g > goroutines+10 || n > files+5 {
 			return fmt.Sprintf("the gateway holds %d goroutines and %d files, %d and %d before", g, n, goroutines, files)
@@ -120,7 +124,7 @@ func newTroubledFleet(t *testing.T) *troubledFleet {
 	dir := t.TempDir()
 	f.socket = filepath.Join(dir, "gateway.sock")
 	config := filepath.Join(dir, "gateway.yaml")
-	text := fmt.Sprintf("api: {listen: [{unix: %q}]}\ninventory: {hosts: [%s]}\nfleet: {host_timeout: %s, breaker_wait: 5s, breaker_max_wait: 5s}\n", f.socket, hosts.String(), hostTimeout)
+	text := fmt.Sprintf("api: {listen: [{unix: %q}]}\ninventory: {hosts: [%s]}\nfleet: {host_timeout: %s, breaker_wait: 10s, breaker_max_wait: 10s}\n", f.socket, hosts.String(), hostTimeout)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -207,7 +207,7 @@ func TestGatewayReload(t *testing.T) {
 	}
 	cfg.Inventory.Hosts = []inventory.Entry{{Name: "b", URL: b}, {Name: "c", URL: b + "/", Auth: "none"}, {Name: "d", URL: "https://d.example", Auth: "none"}}
 	cfg.API.Tokens = []serve.Token{{Name: "x", Role: serve.RoleQuery, SHA256: strings.Repeat("ab", 32)}}
-	cfg.Fleet.HostTimeout = time.Second
+	cfg.Fleet.HostTimeout = time.Minute
 	cfg.LargeAnswers++
 	changes, err := g.Reload(t.Context())
 	want := gateway.Changes{Applied: []string{"fleet", "api.tokens", "inventory"}, Restart: []string{"large_answers"}, Hosts: 2}

@@ -84,7 +84,7 @@ func dataSource(servers []fleet.Member, ca, token string) host.DataSource {
 	for _, s := range servers {
 		list = append(list, server(s))
 	}
-	settings, _ := json.Marshal(map[string]any{"servers": list, "timeoutSeconds": 5, "tlsAuthWithCACert": true}) // plain strings
+	settings, _ := json.Marshal(map[string]any{"servers": list, "timeoutSeconds": 30, "tlsAuthWithCACert": true}) // plain strings
 	return host.DataSource{UID: "weir", Name: "Weir", JSONData: settings,
 		SecureJSONData: map[string]string{"token": token, "tlsCACert": ca}}
 }

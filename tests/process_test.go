@@ -14,8 +14,9 @@ import (
 	"github.com/weirflow/weir/internal/testenv"
 )
 
-// patience bounds every wait for something that takes well under a second on a machine that is well.
-const patience = 15 * time.Second
+// patience bounds every wait for something that takes well under a second on a machine that is well. It is long because
+// nobody waits for it but where something is wrong.
+const patience = time.Minute
 
 // process is a command that runs beside the test and ends with it, at the latest.
 type process struct {
@@ -96,7 +97,7 @@ func runCommand(t testing.TB, limit time.Duration, command *exec.Cmd) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
-	command.WaitDelay = time.Second
+	command.WaitDelay = patience // of output that a child of the command keeps open
 	if err := command.Start(); err != nil {
 		t.Fatalf("start %s: %v", command.Path, err)
 	}

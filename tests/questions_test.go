@@ -5,7 +5,6 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/demo/planted"
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/reports"
 	"github.com/weirflow/weir/pkg/wire"
 )
@@ -40,7 +40,7 @@ func startPlanted(t *testing.T) *plantedFleet {
 	}
 	for _, h := range f.hosts {
 		p := &probe{store: h.Directory, socket: filepath.Join(f.files, h.Name+".sock")}
-		address := unusedAddress(t)
+		address := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 		config := filepath.Join(f.files, h.Name+".yaml")
 		labels, err := json.Marshal(h.Labels)
 		if err != nil {
@@ -65,17 +65,6 @@ func startPlanted(t *testing.T) *plantedFleet {
 		f.servers = append(f.servers, "--server", h.Name+"=unix:"+p.socket)
 	}
 	return f
-}
-
-// unusedAddress is one of loopback on which nobody listens at the moment.
-func unusedAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // ask runs a verb of the command line over the fleet and decodes its JSON.

@@ -79,7 +79,7 @@ func (r recorded) exchange(t *testing.T, network, address string) reply {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := c.Write(r.bytes(address)); err != nil {
 		t.Fatal(err)
 	}
@@ -176,13 +176,13 @@ func replay(t *testing.T, list []recorded) {
 // waitForCapture waits until all interfaces are captured: a change is answered before the last of them has begun.
 func (r *rig) waitForCapture(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		text := send(t, http.DefaultClient, "GET", r.admin+"/status", "").body
 		if !strings.Contains(string(text), `"started_at":"0001-`) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("after ten seconds an interface is not captured: %s", text)
+			t.Fatalf("after a minute an interface is not captured: %s", text)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestTraceFromAskerToInterface(t *testing.T) {
 		t.Fatalf("trace %s, %v", result.Summary.TraceID, err)
 	}
 	parents := map[string]string{} // name of the parent, by name and interface
-	for range 200 {
+	for range 6000 {
 		spans := memory.GetSpans()
 		names := map[string]string{}
 		for _, s := range spans {
