@@ -83,11 +83,11 @@ func (v *victim) round(t *testing.T, death time.Time) {
 	}
 }
 
-// stoodStill is for how long the sender could not send: nor could the probe do anything then.
+// stoodStill is for how long, until then, the sender could not send: nor could the probe do anything.
 func stoodStill(sent []time.Time, until time.Time) (total time.Duration) {
 	for i, at := range sent {
 		next := until
-		if i+1 < len(sent) {
+		if i+1 < len(sent) && sent[i+1].Before(until) {
 			next = sent[i+1]
 		}
 		if gap := next.Sub(at); gap > 10*sendEvery {
