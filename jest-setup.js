@@ -1,4 +1,8 @@
 import './.config/jest-setup';
+import { configure } from '@testing-library/react';
+
+// A loaded machine needs longer than the second after which what is waited for would count as missing.
+configure({ asyncUtilTimeout: 30_000 });
 
 // jsdom has no MessageChannel, which React's scheduler wants. Node's own would keep the process alive after the last
 // test, so this one delivers through a timer.

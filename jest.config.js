@@ -12,7 +12,7 @@ const esModules = ['@react-hookz', '@ver0', 'd3-.*', 'internmap', 'delaunator', 
 module.exports = {
   ...base,
   // A loaded machine is slow to type.
-  testTimeout: 20_000,
+  testTimeout: 120_000,
   transform: { '^.+\\.(mjs|[jt]sx?)$': swc },
   transformIgnorePatterns: [nodeModulesToTransform([...grafanaESModules, ...esModules])],
 };

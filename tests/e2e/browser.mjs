@@ -22,7 +22,7 @@ export async function openBrowser() {
   }
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   const page = await browser.newPage({ viewport: { width: 1400, height: 1150 } });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(120_000); // of waits for something that does come, however slow the machine is
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {

@@ -32,7 +32,7 @@ export class Explorer {
   }
 
   /** Runs the query until the table and the graph show something: live data takes a moment to come in. */
-  async runUntilData(deadlineMs = 60_000) {
+  async runUntilData(deadlineMs = 180_000) {
     const deadline = Date.now() + deadlineMs;
     while ((await this.rows()).length === 0 || (await this.curves()) === 0) {
       assert.ok(
@@ -145,7 +145,7 @@ export class Explorer {
     return this.page.getByTestId('error').allTextContents();
   }
 
-  async until(condition, complaint, deadlineMs = 30_000) {
+  async until(condition, complaint, deadlineMs = 120_000) {
     const deadline = Date.now() + deadlineMs;
     while (!(await condition())) {
       assert.ok(Date.now() < deadline, complaint);
