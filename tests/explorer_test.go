@@ -66,7 +66,7 @@ func TestExplorer(t *testing.T) {
 const pictured = 3 * time.Minute
 
 // browsing bounds the steps of a browser, on a machine that has other work, too.
-const browsing = 5 * time.Minute
+const browsing = 12 * time.Minute
 
 // forDocs says that the pictures are for the documentation.
 func forDocs() bool { return os.Getenv("WEIR_SCREENSHOTS") == "1" }

@@ -25,9 +25,9 @@ func Test(ctx context.Context) error {
 	steps := []Step{
 		{Name: "go vet", Command: []string{"go", "vet", "-tags", Tags, "./..."}},
 		{Name: "unit, fuzz-seed, namespace and end-to-end tests", Show: true, Env: []string{"CGO_ENABLED=0", "WEIR_BUILT=1"},
-			Command: []string{"go", "test", "-tags", Tags, "-timeout", "12m", "./..."}},
+			Command: []string{"go", "test", "-tags", Tags, "-timeout", "30m", "./..."}},
 		{Name: "race detector", Show: true, Env: []string{"CGO_ENABLED=1"},
-			Command: append([]string{"go", "test", "-race", "-short", "-tags", Tags, "-timeout", "10m"}, racePackages...)},
+			Command: append([]string{"go", "test", "-race", "-short", "-tags", Tags, "-timeout", "30m"}, racePackages...)},
 	}
 	if HaveNode() {
 		steps = append(steps,
