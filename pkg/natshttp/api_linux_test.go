@@ -54,7 +54,7 @@ func api(t testing.TB, q serve.Querier) (*serve.Server, *testenv.Journal) {
 	log := new(testenv.Journal)
 	cfg := serve.DefaultConfig()
 	cfg.Tokens = []serve.Token{{Name: "grafana", Role: serve.RoleQuery, SHA256: hashed("secret")}}
-	cfg.Limits.Queue = time.Minute // however slow the machine is
+	cfg.Limits.Queue, cfg.Limits.Timeout = 10*time.Minute, 10*time.Minute // however slow the machine is
 	s, err := serve.New(cfg, serve.Deps{Querier: q, Logger: slog.New(slog.NewTextHandler(log, nil)), Info: serve.Info{Name: "weir-probe", Version: "1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +66,7 @@ func dial(t testing.TB, rt *RoundTripper, host, token string) *client.Client {
 	t.Helper()
 	cfg := client.DefaultConfig()
 	cfg.URL, cfg.Token, cfg.Transport = Address{Host: host}.URL(), token, rt
+	cfg.Timeout = 10 * time.Minute // fifty partial results are long under the race detector
 	c, err := client.New(cfg, client.Deps{})
 	if err != nil {
 		t.Fatal(err)
