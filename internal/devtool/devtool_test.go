@@ -36,16 +36,44 @@ func TestRunAllStopsAtTheFirstFailure(t *testing.T) {
 }
 
 func TestStepEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	// The command gets an interrupt, not a kill: it may clean up.
-	made := filepath.Join(t.TempDir(), "cleaned")
-	script := "trap 'touch " + made + "; exit 1' INT; while :; do sleep 0.05; done"
-	if err := (Step{Name: "endless", Command: []string{"sh", "-c", script}}).Run(ctx); err == nil {
-		t.Error("no error")
+	for name, limit := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": context.WithCancel,
+		"timed": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Hour)
+		},
+	} {
+		ctx, cancel := limit(t.Context())
+		// The command gets an interrupt, not a kill: it may clean up.
+		directory := t.TempDir()
+		ready, made := filepath.Join(directory, "ready"), filepath.Join(directory, "cleaned")
+		script := "trap 'touch " + made + "; exit 1' INT; touch " + ready + "; while :; do sleep 0.05; done"
+		go func() {
+			await(exists(ready))
+			cancel()
+		}()
+		if err := (Step{Name: "endless", Command: []string{"sh", "-c", script}}).Run(ctx); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if _, err := os.Stat(made); err != nil {
+			t.Errorf("%s: the command did not clean up: %v", name, err)
+		}
 	}
-	if _, err := os.Stat(made); err != nil {
-		t.Errorf("the command did not clean up: %v", err)
+}
+
+// await waits until something holds, for a minute at most, and says whether it does.
+func await(holds func() bool) bool {
+	for begin := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > time.Minute {
+			return false
+		}
+	}
+	return true
+}
+
+func exists(path string) func() bool {
+	return func() bool {
+		_, err := os.Stat(path)
+		return err == nil
 	}
 }
 

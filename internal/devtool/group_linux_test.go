@@ -15,37 +15,32 @@ import (
 // TestTimedStepEndsItsChildren: at the end of its time a step ends what its command started, too, also what the command
 // leaves behind and what does not heed an interrupt.
 func TestTimedStepEndsItsChildren(t *testing.T) {
+	const endless = "while :; do sleep 0.05; done"
 	for _, c := range []struct {
-		name, child, parent string
-		show, cleans        bool
+		name, childTrap, parentTrap, parent string
+		show, cleans                        bool
 	}{
-		{"one that heeds an interrupt", "trap 'touch CLEANED; exit 1' INT; while :; do sleep 0.05; done", "wait", false, true},
-		{"one that cleans up longer than its parent", "trap 'sleep 0.5; touch CLEANED; exit 1' INT; while :; do sleep 0.05; done", "trap 'exit 1' INT; wait", true, true},
-		{"one that does not", "trap '' INT; while :; do sleep 0.05; done", "trap 'exit 1' INT; wait", true, false},
-		{"one that does not, of a parent that does not", "trap '' INT; while :; do sleep 0.05; done", "trap '' INT; while :; do sleep 0.05; done", false, false},
+		{"one that heeds an interrupt", "trap 'touch CLEANED; exit 1' INT", "", "wait", false, true},
+		{"one that cleans up longer than its parent", "trap 'sleep 0.5; touch CLEANED; exit 1' INT", "trap 'exit 1' INT", "wait", true, true},
+		{"one that does not", "trap '' INT", "trap 'exit 1' INT", "wait", true, false},
+		{"one that does not, of a parent that does not", "trap '' INT", "trap '' INT", endless, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
 			child, pid, cleaned := filepath.Join(directory, "child"), filepath.Join(directory, "pid"), filepath.Join(directory, "cleaned")
-			script := "echo $$ >" + pid + ".new\nmv " + pid + ".new " + pid + "\n" + strings.ReplaceAll(c.child, "CLEANED", cleaned) + "\n"
+			// It says that it is there once its trap is set; that of its parent was set before.
+			script := strings.ReplaceAll(c.childTrap, "CLEANED", cleaned) + "\necho $$ >" + pid + ".new\nmv " + pid + ".new " + pid + "\n" + endless + "\n"
 			if err := os.WriteFile(child, []byte(script), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			go func() { // the child first says that it is there
-				for {
-					if _, err := os.Stat(pid); err == nil || ctx.Err() != nil {
-						break
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-				time.Sleep(100 * time.Millisecond) // and sets its trap
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // a step that is timed
+			go func() {
+				await(exists(pid))
 				cancel()
 			}()
 			// A shell without job control has children in the background ignore an interrupt, for good; env gives it back.
-			step := Step{Name: c.name, Show: c.show, Command: []string{"sh", "-c", "env --default-signal=INT sh " + child + " & " + c.parent}}
+			step := Step{Name: c.name, Show: c.show, Command: []string{"sh", "-c", c.parentTrap + "\nenv --default-signal=INT sh " + child + " &\n" + c.parent}}
 			if err := step.Run(ctx); err == nil {
 				t.Error("no error")
 			}
@@ -57,13 +52,7 @@ func TestTimedStepEndsItsChildren(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 100 { // until it is gone, or waits for whoever inherited it
-				if !running(process) {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			if running(process) {
+			if !await(func() bool { return !running(process) }) { // it is gone, or waits for whoever inherited it
 				t.Error("the child is still there")
 				_ = syscall.Kill(process, syscall.SIGKILL)
 			}
