@@ -86,20 +86,17 @@ func (w *waiter) poll(limit time.Duration) (found bool) {
 	return n != 0 || w.err != nil
 }
 
-// pollAlone waits in the system call until end at most, if there are processors enough.
+// pollAlone waits in the system call until end at most, if there are processors enough. However late it is, it looks once.
 func (w *waiter) pollAlone(end time.Time) (found bool) {
 	defer waiting.Add(-1)
 	if int(waiting.Add(1)) > runtime.GOMAXPROCS(0)-SpareProcessors {
 		return false
 	}
-	for !found {
-		left := time.Until(end)
-		if left <= 0 {
-			return false
-		}
+	for left := time.Duration(1); !found && left > 0; {
+		left = max(time.Until(end), 0)
 		found = w.poll(left)
 	}
-	return true
+	return found
 }
 
 // wait returns what the two descriptors have to say, nothing after so many milliseconds; -1 is for ever.

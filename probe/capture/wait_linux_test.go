@@ -103,6 +103,9 @@ func TestWaitAloneInTurn(t *testing.T) {
 	if !w.pollAlone(time.Now().Add(time.Minute)) {
 		t.Error("did not wait although there is a processor")
 	}
+	if !w.pollAlone(time.Now().Add(-time.Second)) { // a thread that was kept from running
+		t.Error("did not look because it was late")
+	}
 	silence(t, first)
 	if w.pollAlone(time.Now().Add(time.Millisecond)) {
 		t.Error("found what is not there")
