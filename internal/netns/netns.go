@@ -81,6 +81,24 @@ func (n *NS) Up(iface string, addresses ...string) error {
 	return n.ip("link", "set", iface, "up")
 }
 
+// Await waits until an end of a veth pair, both of whose ends are up, can send. The kernel opens the end that was up first
+// a moment later, from a worker of its own; what is sent before then is lost, and nobody is told.
+func (n *NS) Await(iface string) error {
+	for begin := time.Now(); ; time.Sleep(2 * time.Millisecond) {
+		// Asked in this way, the kernel answers when the worker is not in the middle of it.
+		output, err := exec.Command("ip", "-n", n.name, "-oneline", "link", "show", "dev", iface).CombinedOutput() //nolint:noctx // short
+		if err != nil {
+			return fmt.Errorf("look at %s of %s: %w: %s", iface, n.name, err, strings.TrimSpace(string(output)))
+		}
+		if strings.Contains(string(output), " state UP ") {
+			return nil
+		}
+		if time.Since(begin) > patience {
+			return fmt.Errorf("%s of %s does not come up: %s", iface, n.name, strings.TrimSpace(string(output)))
+		}
+	}
+}
+
 // Close removes the namespace and its interfaces. Processes that still run in it keep it alive until they end.
 func (n *NS) Close() error {
 	if err := ip("netns", "delete", n.name); err != nil {

@@ -46,7 +46,7 @@ func newQuietPair(t testing.TB) pair {
 	if err := netns.Veth(p.near, "eth0", p.far, "eth1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.near.Up("eth0"), p.far.Up("eth1")); err != nil {
+	if err := errors.Join(p.near.Up("eth0"), p.far.Up("eth1"), p.await()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -485,6 +485,9 @@ func TestRingOutlastsAFlap(t *testing.T) {
 	if output, err := flap.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v", output, err)
 	}
+	if err := p.await(); err != nil {
+		t.Fatal(err)
+	}
 	transmit(t, p.far, "eth1", etherFrame(0x88b6))
 	for i, f := range readSome(t, source, 2) {
 		if got := etherType(f); got != 0x88b5+uint16(i) {
@@ -555,13 +558,13 @@ func TestRingLatency(t *testing.T) {
 	p := newQuietPair(t)
 	source := p.open(t, LiveConfig{Interface: "eth0", Latency: 2 * time.Millisecond})
 	best := time.Hour
-	for range 20 {
+	for begin := time.Now(); best > Latency/4; {
+		if time.Since(begin) > patience { // a loaded machine may be late with any of them
+			t.Fatalf("a frame took %s at best", best)
+		}
 		transmit(t, p.far, "eth1", etherFrame(0x88b5))
 		f := readSome(t, source, 1)[0]
 		best = min(best, time.Duration(time.Now().UnixNano()-f.Time))
-	}
-	if best > Latency/4 {
-		t.Errorf("a frame took %s at best", best)
 	}
 	t.Logf("a frame took %s at best", best)
 }
