@@ -34,6 +34,7 @@ const (
 	statsPause  = time.Second             // between looks at the kernel's drop counter
 	keeperPause = 100 * time.Millisecond  // between looks whether the last checkpoint is written
 	drainTime   = capture.Latency * 3 / 2 // after it the kernel has handed over what arrived before
+	drainMost   = 10 * time.Second        // and so long that is read at most, by a loop that was kept from running
 )
 
 // loop is the state of the goroutine that owns source and tables.
@@ -279,7 +280,8 @@ func (l *loop) finish(wall int64, mono time.Duration) {
 }
 
 // drainRing meters what arrived before the loop was told to stop: a live source hands it over up to capture.Latency
-// later. The clocks stand still meanwhile, and the time is bounded whatever goes on arriving.
+// later, and the loop may be kept from running for longer than that. The clocks stand still meanwhile, and the time is bounded
+// whatever goes on arriving.
 func (l *loop) drainRing(wall int64, mono time.Duration) {
 	if l.cfg.Trace {
 		return // what was not read stays in the file
@@ -287,13 +289,26 @@ func (l *loop) drainRing(wall int64, mono time.Duration) {
 	begin := time.Now()
 	late := time.AfterFunc(drainTime, l.deps.Source.Wake)
 	defer late.Stop()
-	for time.Since(begin) < drainTime {
+	for passed := time.Duration(0); passed < drainMost; passed = time.Since(begin) {
+		over := passed >= drainTime
+		if over {
+			l.deps.Source.Wake() // what is there comes first
+		}
 		n, err := l.deps.Source.Read(l.frames)
 		if err != nil {
 			return
 		}
 		l.meterAll(l.frames[:n], wall, mono)
+		if over && (n == 0 || !before(&l.frames[0], wall)) {
+			return
+		}
 	}
+}
+
+// before says that a frame says by itself that it arrived before a time.
+func before(f *capture.Frame, wall int64) bool {
+	age := time.Duration(wall - f.Time)
+	return f.Time != 0 && age >= 0 && age < maxSkew
 }
 
 // publish shows the loop's counters to Status.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirflow/weir/pkg/flow"
+	"github.com/weirflow/weir/probe/capture"
 )
 
 // stamps says "end relative to the new year, covered, packets" of each block.
@@ -76,6 +78,50 @@ func TestDrainAtEnd(t *testing.T) {
 		want := []string{"3 2.5s 100"}
 		if diff := cmp.Diff(want, stamps(r.check(100, 0))); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// heldUp is a source whose reader is kept from running, once.
+type heldUp struct {
+	*fakeSource
+	hold atomic.Bool
+}
+
+func (s *heldUp) Read(frames []capture.Frame) (int, error) {
+	if s.hold.CompareAndSwap(true, false) {
+		time.Sleep(2 * drainTime)
+	}
+	return s.fakeSource.Read(frames)
+}
+
+// TestDrainWhenHeldUp: what is in the ring when the meter is told to stop is metered by a loop, too, that is kept from
+// running meanwhile, and what comes later does not keep it.
+func TestDrainWhenHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var held *heldUp
+		r := startWith(t, 0, nil, func(r *rig, d *Deps) {
+			held = &heldUp{fakeSource: r.source}
+			d.Source = held
+		})
+		time.Sleep(time.Second)
+		frames := udps(0, 60)
+		for i := range frames {
+			frames[i].Time = time.Now().UnixNano()
+			if i >= 10 { // after the stop
+				frames[i].Time += int64(time.Millisecond)
+			}
+		}
+		r.source.mu.Lock() // the loop waits, and is not told
+		r.source.frames, r.source.limit = frames, 1
+		r.source.mu.Unlock()
+		held.hold.Store(true)
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		blocks := r.sink.stored()
+		if len(blocks) != 1 || blocks[0].Interval.Accounting.Metered < 10 || blocks[0].Interval.Accounting.Metered > 12 {
+			t.Errorf("10 packets came before the stop, others after it: %+v", blocks)
 		}
 	})
 }
