@@ -167,7 +167,10 @@ func meterAll(t *testing.T, g *generator, change func(*Config), meanwhile func(*
 	cfg := DefaultConfig()
 	cfg.Interface, cfg.CheckpointDir, cfg.Interval = "eth0", filepath.Join(dir, "checkpoint"), time.Hour
 	change(&cfg)
-	m, err := New(cfg, Deps{Source: g, Sink: db, Boot: [16]byte{1}})
+	// All of it is in one interval, whatever hour it is.
+	begin := time.Now()
+	clock := func() time.Time { return begin.Truncate(time.Hour).Add(time.Minute + time.Since(begin)) }
+	m, err := New(cfg, Deps{Source: g, Sink: db, Boot: [16]byte{1}, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var others sync.WaitGroup
 	for range 3 {
@@ -42,7 +42,11 @@ func TestEverythingAtOnce(t *testing.T) {
 			for ctx.Err() == nil {
 				if interval, records, err := m.Live(ctx); err == nil {
 					checkLive(t, interval, records)
-				} else if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrStopped) {
+					// For half a second, longer on a machine that stood still.
+					if time.Since(began) > 500*time.Millisecond && interval.Sequence > 5 {
+						cancel()
+					}
+				} else if ctx.Err() == nil && !errors.Is(err, ErrStopped) {
 					t.Error(err)
 				}
 				if _, err := m.Unstored(ctx, "eth0"); err != nil && ctx.Err() == nil {
