@@ -2,11 +2,11 @@ package capture
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"testing"
 
 	"golang.org/x/net/bpf"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
@@ -14,18 +14,18 @@ import (
 // TestShare: packets are for the ring that the kernel's program picks, in either direction, in both families.
 func TestShare(t *testing.T) {
 	programs := map[flow.Family]*bpf.VM{flow.IPv4: fanoutMachine(t, 0x0800), flow.IPv6: fanoutMachine(t, 0x86dd)}
-	rings := map[int]int{}
+	rings, random := map[int]int{}, testenv.Random(t)
 	for range 1000 {
 		p := &packet.Packet{Family: flow.IPv4, Protocol: flow.UDP, HasPorts: true,
-			SourcePort: uint16(rand.Uint32()), DestinationPort: uint16(rand.Uint32())}
+			SourcePort: uint16(random.Uint32()), DestinationPort: uint16(random.Uint32())}
 		length := 4
-		if rand.IntN(2) == 0 {
+		if random.IntN(2) == 0 {
 			p.Family, length = flow.IPv6, 16
 		}
 		for i := range length {
-			p.Source[i], p.Destination[i] = byte(rand.Uint32()), byte(rand.Uint32())
+			p.Source[i], p.Destination[i] = byte(random.Uint32()), byte(random.Uint32())
 		}
-		if rand.IntN(4) == 0 {
+		if random.IntN(4) == 0 {
 			p.Protocol, p.HasPorts = 47, false
 		}
 		picked, err := programs[p.Family].Run(ipPacket(p))

@@ -3,10 +3,11 @@ package store
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // comebackStride is how far apart the bytes are that are damaged.
@@ -36,7 +37,7 @@ func TestWholeSegmentComesBack(t *testing.T) {
 	name := "/db/interfaces/eth0/2026-11-20.wseg"
 	whole := files.Bytes(name)
 	stride, tried := comebackStride(), 0
-	for i := rand.IntN(stride); i < len(whole); i += stride {
+	for i := testenv.Random(t).IntN(stride); i < len(whole); i += stride {
 		damaged := bytes.Clone(whole)
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
@@ -76,7 +77,7 @@ func TestWholeSegmentComesBackLate(t *testing.T) {
 	whole := files.Bytes(name)
 	const sharedEnd = noon - secondsPerDay
 	stride, replaced := comebackStride(), 0
-	for i := rand.IntN(stride); i < len(whole); i += stride {
+	for i := testenv.Random(t).IntN(stride); i < len(whole); i += stride {
 		damaged := bytes.Clone(whole)
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
@@ -142,8 +143,8 @@ func TestWholeSegmentComesBackToDamage(t *testing.T) {
 	files, all := compactedStore(t, 40)
 	name := "/db/interfaces/eth0/2026-11-20.wseg"
 	whole := files.Bytes(name)
-	tried := 0
-	for i := rand.IntN(97); i < len(whole); i += 97 {
+	tried, random := 0, testenv.Random(t)
+	for i := random.IntN(97); i < len(whole); i += 97 {
 		damaged := bytes.Clone(whole)
 		damaged[i] ^= 0xff
 		copied := copyOf(t, files, name, damaged)
@@ -155,7 +156,7 @@ func TestWholeSegmentComesBackToDamage(t *testing.T) {
 			continue
 		}
 		merged := bytes.Clone(copied.Bytes(name))
-		merged[rand.IntN(len(merged))] ^= 0xff
+		merged[random.IntN(len(merged))] ^= 0xff
 		copied.SetBytes(name, merged)
 		copied.SetBytes(strings.Replace(name, ".wseg", ".0077.wseg", 1), whole)
 		s = openClocked(t, copied, noon)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -92,7 +93,7 @@ func everyKth(t *testing.T, lucks uint64, stride int) (uint64, int, int) {
 	if soak {
 		return 20, 0, 1
 	}
-	start := rand.IntN(stride)
+	start := testenv.Random(t).IntN(stride)
 	t.Logf("every %dth operation from %d on; all with the tag soak", stride, start)
 	return lucks, start, stride
 }

@@ -52,7 +52,7 @@ func compactForever(root string) error {
 // there, once, and the next process goes on.
 func TestKillWhileCompacting(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "db")
-	acknowledged, rounds := uint64(0), 5
+	acknowledged, rounds, random := uint64(0), 5, testenv.Random(t)
 	if soak {
 		rounds = 500
 	}
@@ -66,11 +66,11 @@ func TestKillWhileCompacting(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines, seen, most := bufio.NewScanner(out), 0, 5+rand.IntN(25)
+		lines, seen, most := bufio.NewScanner(out), 0, 5+random.IntN(25)
 		for lines.Scan() {
 			if n, err := fmt.Sscanf(lines.Text(), "acknowledged %d", &acknowledged); n == 1 && err == nil {
 				if seen++; seen == most { // somewhere in what follows
-					time.AfterFunc(time.Duration(rand.IntN(4000))*time.Microsecond, func() { _ = child.Process.Kill() })
+					time.AfterFunc(time.Duration(random.IntN(4000))*time.Microsecond, func() { _ = child.Process.Kill() })
 				}
 			} else {
 				t.Log(lines.Text())

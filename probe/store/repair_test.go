@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/probe/vfs"
 )
 
@@ -111,7 +112,7 @@ func compareDamaged(t *testing.T, want, got []visited, what string) (missing int
 func TestEveryByteOfACompactedStore(t *testing.T) {
 	files, all := compactedStore(t, 2)
 	size, stride := 0, 151
-	start := rand.IntN(stride)
+	start := testenv.Random(t).IntN(stride)
 	if soak {
 		stride, start = 1, 0
 	}

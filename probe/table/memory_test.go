@@ -2,11 +2,11 @@ package table
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/testenv"
 	"github.com/weirflow/weir/pkg/flow"
 	"github.com/weirflow/weir/probe/packet"
 )
@@ -90,10 +90,10 @@ func TestMemoryDamaged(t *testing.T) {
 	before.Add(pkt(t, flow.UDP, "192.0.2.2:500", "192.0.2.1:500", 0), 60, true, 1)
 	before.Add(pkt(t, flow.UDP, "[2001:db8::9]:4500", "[2001:db8::1]:4500", 0), 60, true, 1)
 	memory := written(before, 1, 1)
-	after := tableOf(t, nil)
+	after, random := tableOf(t, nil), testenv.Random(t)
 	for i := range memory {
 		changed := slices.Clone(memory)
-		changed[i] ^= byte(1 + rand.IntN(255))
+		changed[i] ^= byte(1 + random.IntN(255))
 		if n, err := after.Recall(changed, 1, 1); err == nil || n != 0 || after.Flows() != 0 {
 			t.Fatalf("byte %d changed: %d, %v", i, n, err)
 		}
