@@ -60,7 +60,7 @@ func TestWaitAlone(t *testing.T) {
 	}
 	silence(t, first)
 	alone := 0
-	for i := range 20 {
+	for i := 0; i < 20 || alone == 0 && i < 1000; i++ {
 		fd := []int{first, second}[i%2]
 		collected := make(chan struct{})
 		go func() {
