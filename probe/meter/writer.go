@@ -108,7 +108,9 @@ func (w *writer) run(ctx context.Context) error {
 		select {
 		case <-w.wake:
 		case <-pause:
-			retry = w.write(ctx, retry)
+			if retry = w.write(ctx, retry); retry == 0 && grace != nil {
+				grace.Reset(lastGrace) // it does not fail, however many wait
+			}
 		case <-ctx.Done():
 			return w.unsaved()
 		}
@@ -243,7 +245,11 @@ func (w *writer) finish() {
 func (w *writer) unsaved() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return fmt.Errorf("store the last %d intervals of %s: %w", len(w.queue), w.meter.cfg.Interface, w.lastError)
+	err := w.lastError
+	if err == nil {
+		err = fmt.Errorf("one of them takes more than %v", lastGrace)
+	}
+	return fmt.Errorf("store the last %d intervals of %s: %w", len(w.queue), w.meter.cfg.Interface, err)
 }
 
 // blocks returns what waits of an interface, oldest first, without Records.

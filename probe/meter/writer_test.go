@@ -130,3 +130,21 @@ func TestSinkRecoversAtEnd(t *testing.T) {
 		r.check(10, 0)
 	})
 }
+
+// TestManyWaitAtTheEnd: a sink that is slow, but does not fail, gets all that waits when the meter is told to stop.
+func TestManyWaitAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, 0, nil)
+		r.sink.failWith(errFull)
+		for i := range 6 {
+			r.source.push(udp(i))
+			time.Sleep(5 * time.Minute)
+		}
+		r.sink.mu.Lock()
+		r.sink.err = func(flow.Interval) error { time.Sleep(lastGrace / 2); return nil }
+		r.sink.mu.Unlock()
+		if blocks := r.check(6, 0); len(blocks) < 6 {
+			t.Errorf("%d intervals are stored", len(blocks))
+		}
+	})
+}
