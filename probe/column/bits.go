@@ -6,6 +6,9 @@ import "encoding/binary"
 // it needs a mask and no comparison. What is read past the end of a stream is of no use and found by its caller, but
 // it must be there: groupSlack bytes after packed values, windowSlack after streams.
 const (
+	// Slack is how much capacity behind a dictionary saves copying a part of it.
+	Slack = groupSlack
+
 	groupWindow  = groupSize * 8
 	groupSlack   = groupWindow + 16
 	streamWindow = 1 << 14

@@ -15,8 +15,8 @@ func AppendSorted128(dst []byte, values []Uint128) []byte {
 }
 
 // OpenSorted128 opens a dictionary made by AppendSorted128, and checks its index. b must be all of it and nothing
-// else, and must not change, nor must what its capacity holds behind it: some bytes of that may be read, to no effect, which
-// saves a copy.
+// else, and must not change, nor must what its capacity holds behind it: Slack bytes of that may be read, to no effect,
+// which saves a copy.
 func OpenSorted128(b []byte) (*Sorted128, error) {
 	d, err := openDictionary(b, kind128)
 	if err != nil {

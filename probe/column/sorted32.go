@@ -24,8 +24,8 @@ func AppendSorted32(dst []byte, values []uint32) []byte {
 }
 
 // OpenSorted32 opens a dictionary made by AppendSorted32, and checks its index. b must be all of it and nothing
-// else, and must not change, nor must what its capacity holds behind it: some bytes of that may be read, to no effect, which
-// saves a copy.
+// else, and must not change, nor must what its capacity holds behind it: Slack bytes of that may be read, to no effect,
+// which saves a copy.
 func OpenSorted32(b []byte) (*Sorted32, error) {
 	d, err := openDictionary(b, kind32)
 	if err != nil {

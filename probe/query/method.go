@@ -143,15 +143,14 @@ func (t *test) ranks() []uint32 {
 // takeRare takes the services without a rollup, which are the least frequent, out of p.rollups and makes the test look
 // for them only. Where they are many, nothing stays in p.rollups.
 func (p *part) takeRare() (rare bool, err error) {
+	known, err := p.RollupCount()
+	if err != nil {
+		return false, err
+	}
 	var ranks []uint32
-	var sums segment.Rollup
 	for len(p.rollups) > 0 {
 		last := p.rollups[len(p.rollups)-1]
-		known, err := p.ServiceRollup(last, &sums)
-		if err != nil {
-			return false, err
-		}
-		if known {
+		if int(last) < known {
 			break
 		}
 		if p.rollups = p.rollups[:len(p.rollups)-1]; len(ranks) == maxRare {

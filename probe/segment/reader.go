@@ -102,7 +102,7 @@ func (r *Reader) bytesInto(dst *[]byte, offset, size int64) ([]byte, error) {
 		return b, nil
 	}
 	if int64(cap(*dst)) < size {
-		*dst = make([]byte, size)
+		*dst = make([]byte, size, size+column.Slack)
 	}
 	b := (*dst)[:size]
 	return b, r.readAt(b, offset)
