@@ -4,6 +4,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -56,7 +57,8 @@ func newSpace(t testing.TB, name string) *netns.NS {
 
 func (c cable) plug(t testing.TB) {
 	t.Helper()
-	if err := c.far.Up(cableEnd, far4+"/24", far6+"/64"); err != nil {
+	err := c.far.Up(cableEnd, far4+"/24", far6+"/64")
+	if err = errors.Join(err, c.near.Await(cableEnd), c.far.Await(cableEnd)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,10 +1,11 @@
 package lookup
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/testenv"
 )
 
 // checkParse6: what Parse6 takes, netip takes with the same result; what it refuses is no address without dots and zone.
@@ -33,16 +34,17 @@ func TestParse6(t *testing.T) {
 	for _, text := range addressTexts {
 		checkParse6(t, text)
 	}
+	random := testenv.Random(t)
 	for range 20_000 {
 		var a [16]byte
 		for i := range a {
-			if rand.IntN(2) == 0 {
-				a[i] = byte(rand.Uint32())
+			if random.IntN(2) == 0 {
+				a[i] = byte(random.Uint32())
 			}
 		}
 		text := []byte(netip.AddrFrom16(a).String())
 		checkParse6(t, string(text))
-		text[rand.IntN(len(text))] = ":0f:g"[rand.IntN(5)]
+		text[random.IntN(len(text))] = ":0f:g"[random.IntN(5)]
 		checkParse6(t, string(text))
 	}
 }

@@ -233,11 +233,12 @@ func TestPut4(t *testing.T) {
 }
 
 func TestPut6(t *testing.T) {
+	random := testenv.Random(t)
 	for range 100_000 {
 		var a [16]byte
 		for i := range a {
-			if i%2 == 1 || rand.IntN(3) == 0 {
-				a[i] = byte(rand.Uint32N(256) * rand.Uint32N(2))
+			if i%2 == 1 || random.IntN(3) == 0 {
+				a[i] = byte(random.Uint32N(256) * random.Uint32N(2))
 			}
 		}
 		want := netip.AddrFrom16(a)
