@@ -7,6 +7,7 @@ import (
 	"net"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	gotools "github.com/fako1024/gotools/link"
 	slimcap "github.com/fako1024/slimcap/capture"
@@ -28,6 +29,7 @@ type slimcapSource struct {
 	name   string
 	link   packet.Link
 	err    error // what every later Read returns
+	handed atomic.Uint64
 
 	mu      sync.Mutex // guards what Wake and Stats share with Close
 	closed  bool
@@ -81,6 +83,7 @@ func (r *slimcapSource) Read(frames []Frame) (int, error) {
 	if err != nil {
 		return 0, r.failure(err)
 	}
+	r.handed.Add(1)
 	frames[0] = Frame{Data: data, Length: length, Sent: kind == slimcap.PacketOutgoing, Link: r.link}
 	return 1, nil
 }
@@ -117,14 +120,18 @@ func (r *slimcapSource) Wake() {
 }
 
 // Stats adds what the kernel counted since it was last asked. The kernel's counters start anew with every answer,
-// and its number of packets includes those it dropped (packet_getsockopt in net/packet/af_packet.c).
+// and its number of packets includes those it dropped (packet_getsockopt in net/packet/af_packet.c). slimcap starts them
+// anew when it has opened the ring, too: what came before then is handed over all the same, and so was received.
 func (r *slimcapSource) Stats() (Stats, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		return r.total, nil
+	var err error
+	if !r.closed {
+		err = r.count()
 	}
-	return r.total, r.count()
+	total := r.total
+	total.Received = max(total.Received, r.handed.Load())
+	return total, err
 }
 
 func (r *slimcapSource) count() error {

@@ -106,6 +106,28 @@ func TestSlimcapStatsWithoutDrops(t *testing.T) {
 	}
 }
 
+// TestSlimcapCountsWhatItHandsOver: what was in the ring when slimcap started the kernel's counters anew was received, too.
+func TestSlimcapCountsWhatItHandsOver(t *testing.T) {
+	counting := &countingSource{stats: []slimcap.Stats{{PacketsReceived: 2}, {PacketsReceived: 3, PacketsDropped: 1}, {}, {}}}
+	source := NewSlimcap(counting, "mock", packet.LinkEthernet)
+	for i, want := range []Stats{{Received: 3}, {Received: 4, Dropped: 1}, {Received: 5, Dropped: 1}} {
+		for range []int{3, 0, 2}[i] {
+			if n, err := source.Read(make([]Frame, 1)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if got, err := source.Stats(); err != nil || got != want {
+			t.Errorf("%d: %+v, %v, want %+v", i, got, err, want)
+		}
+	}
+	if err := source.Close(); err != nil {
+		t.Error(err)
+	}
+	if got, err := source.Stats(); err != nil || got != (Stats{Received: 5, Dropped: 1}) {
+		t.Errorf("after close: %+v, %v", got, err)
+	}
+}
+
 func TestSlimcapErrorsAreFinal(t *testing.T) {
 	counting := &countingSource{err: slimcap.ErrCaptureUnblocked}
 	source := NewSlimcap(counting, "weir-none0", packet.LinkEthernet)
