@@ -53,7 +53,11 @@ func (l *serviceList) more(all int) error {
 	}
 	list, number := l.list, l.number
 	if need := len(list) + len(steps); need > cap(list) {
-		list = make([]Service, len(list), min(all, max(2*need, wholeServices)))
+		room := need
+		if len(list) > 0 {
+			room = min(all, max(2*need, wholeServices))
+		}
+		list = make([]Service, len(list), room)
 		copy(list, l.list)
 	}
 	for _, step := range steps {
